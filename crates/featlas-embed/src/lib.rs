@@ -1,0 +1,1 @@
+//! Two-dimensional maps: PCA, t-SNE, grid assignment, map quality.

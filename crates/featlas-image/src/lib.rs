@@ -1,0 +1,1 @@
+//! Image sources, decoding, orientation, resizing equal to Pillow's, thumbnails.

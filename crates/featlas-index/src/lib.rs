@@ -1,0 +1,1 @@
+//! Nearest neighbours: exact search, HNSW, recall, and the index files.

@@ -1,0 +1,1 @@
+//! Network architectures as data, weights, forward pass, receptive fields, preprocessing.

@@ -1,0 +1,1 @@
+//! The stages of an atlas, their order, what is stale, and what a run reports.

@@ -1,0 +1,1 @@
+//! Pictures and pages: posters, contact sheets, galleries, colour maps, the report.

@@ -1,0 +1,1 @@
+//! The atlas on disk: schema, shards, commits, manifest, check, garbage collection.

@@ -1,0 +1,2 @@
+//! The command line: looks inside a ConvNet over a whole folder of images.
+fn main() {}
