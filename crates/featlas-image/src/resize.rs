@@ -1,0 +1,178 @@
+//! Pillow's 8-bit resampler with the bilinear (triangle) filter, value for value.
+//!
+//! A port of what Pillow's `libImaging/Resample.c` computes: fixed-point coefficients of 22 bits, rows first, an
+//! 8-bit picture in between, then columns. Downscaling widens the filter, so it is antialiased.
+
+use featlas_core::RgbImage;
+
+/// Fraction bits of a coefficient: 32 less 8 of the pixel and 2 to spare.
+const PRECISION_BITS: u32 = 32 - 8 - 2;
+/// Rounds to nearest when the fraction is shifted out.
+const HALF: i32 = 1 << (PRECISION_BITS - 1);
+/// Half the width of the triangle at scale 1.
+const SUPPORT: f64 = 1.0;
+
+/// Resizes a picture exactly as Pillow's `Image.resize((width, height), Image.BILINEAR)`.
+///
+/// Cost: proportional to `width * image.height() * max(1, image.width() / width)` and the like for columns.
+///
+/// # Panics
+/// If `width` or `height` is zero.
+pub fn resize(image: &RgbImage, width: u32, height: u32) -> RgbImage {
+    assert!(width > 0 && height > 0, "a picture has at least one pixel");
+    if (width, height) == (image.width(), image.height()) {
+        return image.clone();
+    }
+    let down = Axis::new(image.height(), height);
+    // Rows that no output row looks at are not worth a pass.
+    let (first, last) = if height == image.height() { (0, height as usize) } else { down.needed() };
+    let across = if width == image.width() {
+        image.data()[first * 3 * width as usize..last * 3 * width as usize].to_vec()
+    } else {
+        resize_rows(image, &Axis::new(image.width(), width), first, last)
+    };
+    let data = if height == image.height() {
+        across
+    } else {
+        resize_columns(&across, 3 * width as usize, &down, first)
+    };
+    RgbImage::new(width, height, data).expect("both passes wrote every pixel")
+}
+
+/// How output pixels along one axis are made of input pixels.
+struct Axis {
+    /// First input pixel, and how many, of each output pixel.
+    spans: Vec<(usize, usize)>,
+    /// `taps` coefficients for each output pixel; those past its span are zero.
+    coefficients: Vec<i32>,
+    taps: usize,
+}
+
+impl Axis {
+    fn new(input: u32, output: u32) -> Self {
+        let scale = f64::from(input) / f64::from(output);
+        let filter_scale = scale.max(1.0);
+        let support = SUPPORT * filter_scale;
+        let per_scale = 1.0 / filter_scale;
+        let taps = truncate(support.ceil()) * 2 + 1;
+        let mut spans = Vec::with_capacity(output as usize);
+        let mut coefficients = vec![0; output as usize * taps];
+        let mut weights = vec![0.0; taps];
+        for (at, out) in (0..output).zip(coefficients.chunks_exact_mut(taps)) {
+            let center = (f64::from(at) + 0.5) * scale;
+            let start = truncate((center - support + 0.5).max(0.0));
+            let end = truncate(center + support + 0.5).min(input as usize);
+            let weights = &mut weights[..end - start];
+            let mut total = 0.0;
+            for (tap, weight) in weights.iter_mut().enumerate() {
+                *weight = triangle(((start + tap) as f64 - center + 0.5) * per_scale);
+                total += *weight;
+            }
+            for (coefficient, weight) in out.iter_mut().zip(weights) {
+                let share = if total == 0.0 { *weight } else { *weight / total };
+                *coefficient = fixed_point(share);
+            }
+            spans.push((start, end - start));
+        }
+        Self { spans, coefficients, taps }
+    }
+
+    /// Each output pixel's first input pixel and coefficients.
+    fn outputs(&self) -> impl Iterator<Item = (usize, &[i32])> {
+        let spans = self.spans.iter().zip(self.coefficients.chunks_exact(self.taps));
+        spans.map(|(&(start, len), coefficients)| (start, &coefficients[..len]))
+    }
+
+    /// The input pixels that any output pixel looks at.
+    fn needed(&self) -> (usize, usize) {
+        let first = self.spans.first().map_or(0, |span| span.0);
+        (first, self.spans.last().map_or(0, |span| span.0 + span.1))
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "Pillow truncates; values are small and positive"
+)]
+fn truncate(value: f64) -> usize {
+    value as usize
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a share of one, so at most 2^22")]
+fn fixed_point(share: f64) -> i32 {
+    (0.5 + share * f64::from(1 << PRECISION_BITS)) as i32
+}
+
+fn triangle(x: f64) -> f64 {
+    let x = x.abs();
+    if x < 1.0 { 1.0 - x } else { 0.0 }
+}
+
+/// Shifts the fraction out. All weights are positive and add up to one, so nothing needs clipping but rounding.
+fn clip(sum: i32) -> u8 {
+    u8::try_from(sum >> PRECISION_BITS).unwrap_or(u8::MAX)
+}
+
+fn resize_rows(image: &RgbImage, axis: &Axis, first: usize, last: usize) -> Vec<u8> {
+    let in_stride = image.width() as usize * 3;
+    let out_stride = axis.spans.len() * 3;
+    let mut out = vec![0; out_stride * (last - first)];
+    let rows = image.data()[first * in_stride..last * in_stride].chunks_exact(in_stride);
+    for (row, out) in rows.zip(out.chunks_exact_mut(out_stride)) {
+        let (pixels, _rest) = row.as_chunks::<3>();
+        for ((start, coefficients), out) in axis.outputs().zip(out.as_chunks_mut::<3>().0) {
+            let mut sums = [HALF; 3];
+            for (pixel, &coefficient) in pixels[start..].iter().zip(coefficients) {
+                for (sum, &value) in sums.iter_mut().zip(pixel) {
+                    *sum += i32::from(value) * coefficient;
+                }
+            }
+            *out = sums.map(clip);
+        }
+    }
+    out
+}
+
+/// `rows` begins with row `first` of the picture.
+fn resize_columns(rows: &[u8], stride: usize, axis: &Axis, first: usize) -> Vec<u8> {
+    let mut out = vec![0; stride * axis.spans.len()];
+    let mut sums = vec![0; stride];
+    for ((start, coefficients), out) in axis.outputs().zip(out.chunks_exact_mut(stride)) {
+        sums.fill(HALF);
+        let rows = rows[(start - first) * stride..].chunks_exact(stride);
+        for (row, &coefficient) in rows.zip(coefficients) {
+            for (sum, &value) in sums.iter_mut().zip(row) {
+                *sum += i32::from(value) * coefficient;
+            }
+        }
+        for (out, &sum) in out.iter_mut().zip(&sums) {
+            *out = clip(sum);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn one_color_stays_one_color(w in 1u32..40, h in 1u32..40, to_w in 1u32..40, to_h in 1u32..40, value: u8) {
+            let image = RgbImage::filled(w, h, [value, 255 - value, 7]);
+            prop_assert_eq!(resize(&image, to_w, to_h), RgbImage::filled(to_w, to_h, [value, 255 - value, 7]));
+        }
+
+        #[test]
+        fn coefficients_add_up_to_one(input in 1u32..3000, output in 1u32..3000) {
+            for (start, coefficients) in Axis::new(input, output).outputs() {
+                prop_assert!(start + coefficients.len() <= input as usize);
+                let total: i32 = coefficients.iter().sum();
+                // Each coefficient is rounded by at most half a unit.
+                prop_assert!((total - (1 << PRECISION_BITS)).unsigned_abs() as usize <= coefficients.len());
+            }
+        }
+    }
+}
