@@ -206,6 +206,11 @@ fn exif_orientation(exif: Option<&[u8]>) -> u8 {
     chunk.and_then(Orientation::from_exif_chunk).map_or(1, Orientation::to_exif)
 }
 
+/// Reads a big-endian `u16` at `at`.
+fn be_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    Some(u16::from_be_bytes(bytes.get(at..at.checked_add(2)?)?.try_into().ok()?))
+}
+
 /// Reads a big-endian `u32` at `at`.
 fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(bytes.get(at..at.checked_add(4)?)?.try_into().ok()?))

@@ -1,12 +1,12 @@
 //! TIFF: the first picture of the file, in the kinds that Pillow reads as well.
 
 use super::convert::{Samples, cmyk_to_rgb, picture, rgb_from_8, rgb_from_palette};
-use super::{Raw, Reject, corrupt, truncated, unsupported};
+use super::{Raw, Reject, be_u16, be_u32, corrupt, le_u32, truncated, unsupported};
 use crate::limits::Limits;
 use crate::reject::RejectReason;
 use std::io::{self, Cursor};
 use tiff::decoder::{BufferLayoutPreference, Decoder, DecodingResult};
-use tiff::tags::{SampleFormat, Tag};
+use tiff::tags::{PhotometricInterpretation, SampleFormat, Tag};
 use tiff::{ColorType, TiffError};
 
 type Reader<'a> = Decoder<Cursor<&'a [u8]>>;
@@ -17,32 +17,75 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {
     limits.check_size(width.into(), height.into())?;
     let mut decoder = decoder.with_limits(tiff_limits(limits));
     check_sample_format(&mut decoder)?;
-    let color = decoder.colortype().map_err(|err| reject(&err))?;
-    let samples = usize::from(color.num_samples());
-    let depth = color.bit_depth();
     let orientation = decoder.find_tag_unsigned::<u8>(Tag::Orientation).ok().flatten();
-    let palette = if matches!(color, ColorType::Palette(_)) { palette(&mut decoder)? } else { Vec::new() };
+    let orientation = orientation.filter(|value| (1..=8).contains(value)).unwrap_or(1);
+    let photometric =
+        decoder.find_tag_unsigned(Tag::PhotometricInterpretation).map_err(|err| reject(&err))?;
 
+    let rgb = if photometric == Some(PhotometricInterpretation::RGBPalette.to_u16()) {
+        let palette = palette(&mut decoder)?;
+        let indexed = as_gray(bytes).ok_or_else(|| unsupported("this TIFF with a palette is not read"))?;
+        let mut decoder = Decoder::new(Cursor::new(&*indexed)).map_err(|err| reject(&err))?;
+        decoder = decoder.with_limits(tiff_limits(limits));
+        let (data, _color) = samples(&mut decoder, width, height, true)?;
+        rgb_from_palette(&data, &palette)
+    } else {
+        let (data, color) = samples(&mut decoder, width, height, false)?;
+        let extra = |used| usize::from(color.num_samples()) - used;
+        match color {
+            ColorType::Gray(_) | ColorType::GrayA(_) | ColorType::Multiband { num_samples: 2, .. } => {
+                rgb_from_8(data, Samples::Gray { extra: extra(1) })
+            }
+            ColorType::RGB(_) | ColorType::RGBA(_) => rgb_from_8(data, Samples::Rgb { extra: extra(3) }),
+            ColorType::CMYK(_) => data.as_chunks().0.iter().flat_map(|&pixel| cmyk_to_rgb(pixel)).collect(),
+            other => return Err(unsupported(format!("TIFF pixels of kind {other:?} are not read"))),
+        }
+    };
+    Ok(Raw { image: picture(width, height, rgb)?, orientation })
+}
+
+/// Decodes all samples to a byte each.
+fn samples(
+    decoder: &mut Reader<'_>,
+    width: u32,
+    height: u32,
+    indices: bool,
+) -> Result<(Vec<u8>, ColorType), Reject> {
+    let color = decoder.colortype().map_err(|err| reject(&err))?;
+    let (per_pixel, depth) = (usize::from(color.num_samples()), color.bit_depth());
     let mut buffer = DecodingResult::U8(Vec::new());
     let layout = decoder.read_image_to_buffer(&mut buffer).map_err(|err| reject(&err))?;
-    drop(decoder);
-    let data = high_bytes(buffer)?;
-    let data = interleave(data, &layout, depth)?;
-    let data = unpack(data, width, samples, depth, matches!(color, ColorType::Palette(_)))?;
-    let expected = width as usize * height as usize * samples;
+    let data = interleave(high_bytes(buffer)?, &layout, depth)?;
+    let data = unpack(data, width, per_pixel, depth, indices)?;
+    let expected = width as usize * height as usize * per_pixel;
     if data.len() != expected {
         return Err(corrupt(format!("expected {expected} samples, got {}", data.len())));
     }
-    let rgb = match color {
-        ColorType::Palette(_) => rgb_from_palette(&data, &palette),
-        ColorType::Gray(_) | ColorType::GrayA(_) => rgb_from_8(data, Samples::Gray { extra: samples - 1 }),
-        ColorType::Multiband { num_samples: 2, .. } => rgb_from_8(data, Samples::Gray { extra: 1 }),
-        ColorType::RGB(_) | ColorType::RGBA(_) => rgb_from_8(data, Samples::Rgb { extra: samples - 3 }),
-        ColorType::CMYK(_) => data.as_chunks().0.iter().flat_map(|&pixel| cmyk_to_rgb(pixel)).collect(),
-        other => return Err(unsupported(format!("TIFF pixels of kind {other:?} are not read"))),
+    Ok((data, color))
+}
+
+/// A copy of a file whose first picture is said to be gray, so that the decoder hands out its indices.
+///
+/// The decoder refuses palettes, though it knows all that lies below them.
+fn as_gray(bytes: &[u8]) -> Option<Vec<u8>> {
+    const ENTRY_BYTES: usize = 12;
+    let big = bytes.starts_with(b"MM");
+    let word = |at: usize| {
+        let word = be_u16(bytes, at)?;
+        Some(if big { word } else { word.swap_bytes() })
     };
-    let orientation = orientation.filter(|value| (1..=8).contains(value)).unwrap_or(1);
-    Ok(Raw { image: picture(width, height, rgb)?, orientation })
+    if word(2)? != 42 {
+        return None;
+    }
+    let directory = if big { be_u32(bytes, 4)? } else { le_u32(bytes, 4)? } as usize;
+    let count = usize::from(word(directory)?);
+    let entries = (0..count).map(|entry| directory + 2 + entry * ENTRY_BYTES);
+    let photometric = Some(Tag::PhotometricInterpretation.to_u16());
+    let at = entries.take_while(|&at| at < bytes.len()).find(|&at| word(at) == photometric)? + 8;
+    let gray = PhotometricInterpretation::BlackIsZero.to_u16();
+    let mut copy = bytes.to_vec();
+    copy.get_mut(at..at + 2)?.copy_from_slice(&if big { gray.to_be_bytes() } else { gray.to_le_bytes() });
+    Some(copy)
 }
 
 fn tiff_limits(limits: Limits) -> tiff::decoder::Limits {

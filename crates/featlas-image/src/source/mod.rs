@@ -10,8 +10,6 @@ mod list;
 mod path;
 mod shards;
 mod tar;
-#[cfg(test)]
-mod tests;
 
 pub use list::ListRow;
 pub use path::ImagePath;
