@@ -1,12 +1,13 @@
 //! BMP.
 
-use super::{Raw, Reject, image_limits, image_reject, le_u32, png};
+use super::{Raw, Reject, image_limits, image_reject, le_u32, png, truncated};
 use crate::limits::Limits;
 use image::ImageDecoder as _;
 use image::codecs::bmp::BmpDecoder;
 use std::io::Cursor;
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {
+    check_header(bytes, limits)?;
     let mut decoder = BmpDecoder::new(Cursor::new(bytes)).map_err(|err| image_reject(&err))?;
     let (width, height) = decoder.dimensions();
     limits.check_size(width.into(), height.into())?;
@@ -20,6 +21,21 @@ pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {
         }
     }
     Ok(raw)
+}
+
+/// Looks at the size before the decoder does, whose errors about it say nothing of limits.
+fn check_header(bytes: &[u8], limits: Limits) -> Result<(), Reject> {
+    /// Older headers state sizes of 16 bits, which the decoder gets right.
+    const INFO_HEADER_BYTES: u32 = 40;
+    let (Some(header), Some(width), Some(height)) = (le_u32(bytes, 14), le_u32(bytes, 18), le_u32(bytes, 22))
+    else {
+        return Err(truncated("the header is cut off"));
+    };
+    if header < INFO_HEADER_BYTES {
+        return Ok(());
+    }
+    // A negative height means that rows run downwards.
+    limits.check_size(width.into(), height.cast_signed().unsigned_abs().into())
 }
 
 /// Bits of red, green and blue in a file of 16 bits a pixel.

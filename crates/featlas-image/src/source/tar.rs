@@ -292,7 +292,9 @@ fn read_class(entry: &mut impl Read) -> io::Result<Option<String>> {
 
 fn ends_with_zeros(file: &File, len: u64) -> bool {
     let mut block = [1; 512];
-    let Some(start) = len.checked_sub(BLOCK_BYTES) else { return false };
+    let Some(start) = len.checked_sub(BLOCK_BYTES).filter(|start| start.is_multiple_of(BLOCK_BYTES)) else {
+        return false;
+    };
     file.read_exact_at(&mut block, start).is_ok() && block.iter().all(|&byte| byte == 0)
 }
 
