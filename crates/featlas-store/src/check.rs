@@ -67,6 +67,7 @@ pub fn check(root: &Path, progress: &dyn Progress) -> Result<CheckReport, StoreE
         live_rejects: BTreeSet::new(),
         next_id: ImageId(0),
         records_sound: true,
+        ids_known: true,
     };
     let result = checker.run();
     progress.end(Stage::Check);
@@ -90,6 +91,8 @@ struct Checker<'a> {
     next_id: ImageId,
     // The manifest and every commit record could be read.
     records_sound: bool,
+    // So could every shard before the present commit: `live` and `live_rejects` are complete.
+    ids_known: bool,
 }
 
 impl Checker<'_> {
@@ -143,6 +146,7 @@ impl Checker<'_> {
         let loaded = Commit::load(&path, sequence);
         let Some(commit) = self.note(&name, loaded) else {
             self.records_sound = false;
+            self.ids_known = false;
             return Ok(());
         };
         self.count(fs_err::metadata(&path).map_or(0, |metadata| metadata.len()));
@@ -161,7 +165,10 @@ impl Checker<'_> {
         }
         // The retired images are looked for among those of earlier commits, so before this one's are added.
         self.retire(&name, &commit);
-        let Some(manifest) = manifest else { return Ok(()) };
+        let Some(manifest) = manifest else {
+            self.ids_known = false;
+            return Ok(());
+        };
         let sound =
             |shard: &Option<ShardFile>| shard.clone().filter(|shard| sound.contains(shard.file.as_str()));
         let (features, thumbs, rejects) =
@@ -178,17 +185,18 @@ impl Checker<'_> {
             let result = self.guarded(|this| this.rejects(&shard, manifest));
             self.note(&shard.file, result)
         });
+        self.ids_known &= feature_ids.is_some() == commit.features.is_some();
+        self.ids_known &= reject_ids.is_some() == commit.rejects.is_some();
         self.add_ids(&name, &commit, &feature_ids.unwrap_or_default(), &reject_ids.unwrap_or_default());
         Ok(())
     }
 
     fn retire(&mut self, name: &str, commit: &Commit) {
-        // Without all records, an image that seems unknown may be one of a damaged commit's.
-        let certain = self.records_sound && self.report.problems.is_empty();
         for (ids, rejected) in [(&commit.retired, false), (&commit.retired_rejects, true)] {
             for id in ids {
                 let live = if rejected { &mut self.live_rejects } else { &mut self.live };
-                if !live.remove(id) && certain {
+                // An image that seems unknown may be one of a damaged shard's.
+                if !live.remove(id) && self.ids_known {
                     self.problem(name, format!("it retires image {id}, which is not there"));
                 }
             }
@@ -334,4 +342,79 @@ fn describe(err: &StoreError, path: &Path) -> String {
         cause = err.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seal::seal;
+    use crate::{Atlas, Fingerprint, Schema, SourceRecord, write_atomic};
+    use featlas_core::{Digest, Silent};
+
+    /// An atlas whose only commit is sealed by our own hand, with a file of any bytes.
+    fn forged(file: &str, bytes: &[u8]) -> (tempfile::TempDir, ShardFile) {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = Schema { feature_column: "fc7".into(), dim: 2, convs: Vec::new() };
+        let source = SourceRecord::new("folder", Path::new("/photos"), serde_json::Value::Null);
+        let manifest = Manifest::new(Fingerprint::new(), schema, vec![source]);
+        let atlas = Atlas::create(&folder.path().join("atlas"), &manifest).unwrap();
+        let mut commit = Commit::new(1, manifest.fingerprint_digest);
+        let shard = ShardFile {
+            file: file.into(),
+            bytes: bytes.len() as u64,
+            rows: 1,
+            digest: Digest::of(bytes),
+            first_id: ImageId(0),
+            last_id: ImageId(0),
+        };
+        commit.features = Some(shard.clone());
+        commit.retired = vec![ImageId(5)];
+        fs_err::create_dir_all(atlas.root().join("features")).unwrap();
+        write_atomic(&atlas.root().join(file), bytes).unwrap();
+        write_atomic(&commit::path(atlas.root(), 1), &seal(&commit).0).unwrap();
+        (folder, shard)
+    }
+
+    fn problems(folder: &tempfile::TempDir) -> Vec<String> {
+        let report = check(&folder.path().join("atlas"), &Silent).unwrap();
+        report.problems.into_iter().map(|problem| problem.what).collect()
+    }
+
+    #[test]
+    fn a_record_cannot_lead_out_of_the_atlas() {
+        let (folder, _) = forged("features/../../outside.parquet", b"secret");
+        assert!(folder.path().join("outside.parquet").exists());
+        let expected = "expected a plain relative name, got `features/../../outside.parquet`";
+        assert_eq!(problems(&folder), [expected]);
+        let err = Atlas::open(&folder.path().join("atlas")).unwrap_err();
+        assert_eq!(err.to_string(), expected);
+    }
+
+    #[test]
+    fn what_contradicts_itself_under_a_good_seal_is_reported() {
+        let (folder, _) = forged("features/a.parquet", b"PAR1 is no table PAR1");
+        let problems = problems(&folder);
+        assert_eq!(problems[0], "features and thumbnails do not come together");
+        assert_eq!(problems[1], "it retires image 5, which is not there");
+        assert!(problems[2].starts_with("the file does not read as Parquet: "), "{}", problems[2]);
+    }
+
+    #[test]
+    fn tables_broken_in_any_way_end_no_check() {
+        let mut table = Vec::new();
+        let columns = std::sync::Arc::new(crate::schema::map_table());
+        let batch = crate::encode::map_batch(columns.clone(), &[(ImageId(0), 0.0, 1.0)]).unwrap();
+        let mut writer = parquet::arrow::ArrowWriter::try_new(&mut table, columns, None).unwrap();
+        writer.write(&batch).unwrap();
+        writer.close().unwrap();
+        let step = table.len() / 60;
+        for at in (0..table.len()).step_by(step) {
+            let mut damaged = table.clone();
+            damaged[at] ^= 0x55;
+            let (folder, _) = forged("features/a.parquet", &damaged);
+            assert!(!problems(&folder).is_empty(), "byte {at}");
+        }
+        let (folder, _) = forged("features/a.parquet", &table);
+        assert!(problems(&folder)[2].starts_with("expected columns `image_id` UInt64, `path` Utf8, "));
+    }
 }

@@ -44,8 +44,8 @@ fn every_flipped_bit_is_found() {
         |bytes, stream| {
             let len = bytes.len() as u64;
             // The ends, where headers, footers and lengths are, and seeded places between.
-            let mut bits: Vec<u64> = (0..8).chain((len - 8) * 8..len * 8).collect();
-            bits.extend((0..60).map(|_| stream.below(len * 8)));
+            let mut bits: Vec<u64> = (0..8).chain((len - 4) * 8..len * 8).collect();
+            bits.extend((0..40).map(|_| stream.below(len * 8)));
             bits.into_iter()
                 .map(|bit| {
                     let mut damaged = bytes.to_vec();
@@ -54,7 +54,7 @@ fn every_flipped_bit_is_found() {
                 })
                 .collect()
         },
-        1500,
+        1200,
     );
 }
 
