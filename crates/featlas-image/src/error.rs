@@ -42,9 +42,9 @@ pub enum SourceError {
         #[source]
         source: io::Error,
     },
-    /// An `exclude` pattern that is no glob.
-    #[error("invalid `exclude` pattern `{pattern}`")]
-    Exclude {
+    /// An `exclude` pattern, or one for tar shards, that is no glob.
+    #[error("invalid pattern `{pattern}`")]
+    Pattern {
         /// The pattern.
         pattern: String,
         /// Why.

@@ -1,7 +1,7 @@
 //! Image sources, decoding, orientation, resizing equal to Pillow's, thumbnails.
 //!
-//! Useful for: finding the images of a [`Source`], reading and [`decode`]-ing one of them within [`Limits`],
-//! and shaping the pixels ([`resize`], [`crop`], [`thumbnail`], [`encode_jpeg`], [`encode_png`]).
+//! Useful for: finding the images of a [`Source`], reading and [`decode()`]-ing one of them within [`Limits`],
+//! and shaping the pixels ([`resize()`], [`crop()`], [`thumbnail()`], [`encode_jpeg`], [`encode_png`]).
 //! Not useful for: anything that knows a network, a table or a color map.
 //!
 //! One bad image is never an error here. It is a [`Reject`] with a reason code, and the run goes on.

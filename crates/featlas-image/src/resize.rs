@@ -4,6 +4,7 @@
 //! one along columns with an 8-bit picture in between. Downscaling widens the filter, so it is antialiased.
 
 use featlas_core::RgbImage;
+use pulp::Arch;
 
 /// Fraction bits of a coefficient: 32 less 8 of the pixel and 2 to spare.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -123,44 +124,67 @@ fn triangle(x: f64) -> f64 {
 }
 
 /// Shifts the fraction out. All weights are positive and add up to one, so nothing needs clipping but rounding.
+#[inline]
 fn clip(sum: i32) -> u8 {
     u8::try_from(sum >> PRECISION_BITS).unwrap_or(u8::MAX)
 }
 
+/// Rows that the pass along rows takes at once.
+const LANE_ROWS: usize = 8;
+/// One pixel of each of them: as many values in a line as fill vector registers.
+const LANES: usize = 3 * LANE_ROWS;
+
+/// Resizes along rows of `in_stride` bytes each.
+///
+/// A few rows are woven together first, so that neighboring values in memory are treated alike.
 fn resize_rows(rows: &[u8], in_stride: usize, axis: &Axis) -> Vec<u8> {
     let out_stride = axis.spans.len() * 3;
     let mut out = vec![0; rows.len() / in_stride * out_stride];
-    for (row, out) in rows.chunks_exact(in_stride).zip(out.chunks_exact_mut(out_stride)) {
-        let (pixels, _rest) = row.as_chunks::<3>();
-        for ((start, coefficients), out) in axis.outputs().zip(out.as_chunks_mut::<3>().0) {
-            let mut sums = [HALF; 3];
-            for (pixel, &coefficient) in pixels[start..].iter().zip(coefficients) {
-                for (sum, &value) in sums.iter_mut().zip(pixel) {
-                    *sum += i32::from(value) * coefficient;
+    let mut woven = vec![[0; LANES]; in_stride / 3];
+    Arch::new().dispatch(|| {
+        let blocks = rows.chunks(in_stride * LANE_ROWS).zip(out.chunks_mut(out_stride * LANE_ROWS));
+        for (rows, out) in blocks {
+            for (row, lane) in rows.chunks_exact(in_stride).zip(0..) {
+                for (pixel, woven) in row.as_chunks::<3>().0.iter().zip(&mut woven) {
+                    woven.as_chunks_mut::<3>().0[lane] = *pixel;
                 }
             }
-            *out = sums.map(clip);
+            for ((start, coefficients), x) in axis.outputs().zip(0..) {
+                let mut sums = [HALF; LANES];
+                for (values, &coefficient) in woven[start..].iter().zip(coefficients) {
+                    for (sum, &value) in sums.iter_mut().zip(values) {
+                        *sum += i32::from(value) * coefficient;
+                    }
+                }
+                let values = sums.map(clip);
+                let pixels = out.chunks_exact_mut(out_stride).zip(values.as_chunks::<3>().0);
+                for (row, pixel) in pixels {
+                    row.as_chunks_mut::<3>().0[x] = *pixel;
+                }
+            }
         }
-    }
+    });
     out
 }
 
-/// `rows` begins with row `first` of the picture.
+/// Resizes along columns; `rows` begins with row `first` of the picture.
 fn resize_columns(rows: &[u8], stride: usize, axis: &Axis, first: usize) -> Vec<u8> {
     let mut out = vec![0; stride * axis.spans.len()];
     let mut sums = vec![0; stride];
-    for ((start, coefficients), out) in axis.outputs().zip(out.chunks_exact_mut(stride)) {
-        sums.fill(HALF);
-        let rows = rows[(start - first) * stride..].chunks_exact(stride);
-        for (row, &coefficient) in rows.zip(coefficients) {
-            for (sum, &value) in sums.iter_mut().zip(row) {
-                *sum += i32::from(value) * coefficient;
+    Arch::new().dispatch(|| {
+        for ((start, coefficients), out) in axis.outputs().zip(out.chunks_exact_mut(stride)) {
+            sums.fill(HALF);
+            let rows = rows[(start - first) * stride..].chunks_exact(stride);
+            for (row, &coefficient) in rows.zip(coefficients) {
+                for (sum, &value) in sums.iter_mut().zip(row) {
+                    *sum += i32::from(value) * coefficient;
+                }
+            }
+            for (out, &sum) in out.iter_mut().zip(&sums) {
+                *out = clip(sum);
             }
         }
-        for (out, &sum) in out.iter_mut().zip(&sums) {
-            *out = clip(sum);
-        }
-    }
+    });
     out
 }
 

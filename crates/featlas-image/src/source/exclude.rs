@@ -15,7 +15,7 @@ impl Excludes {
     pub(super) fn new(patterns: &[String]) -> Result<Self, SourceError> {
         let mut set = GlobSetBuilder::new();
         for pattern in patterns {
-            let err = |source| SourceError::Exclude { pattern: pattern.clone(), source };
+            let err = |source| SourceError::Pattern { pattern: pattern.clone(), source };
             let trimmed = pattern.trim_start_matches("./").trim_end_matches('/');
             // As people know it from .gitignore: a bare name is meant at any depth.
             let glob = if trimmed.contains('/') {
@@ -26,7 +26,7 @@ impl Excludes {
             let glob = GlobBuilder::new(&glob).literal_separator(true).backslash_escape(true).build();
             set.add(glob.map_err(err)?);
         }
-        let err = |source| SourceError::Exclude { pattern: patterns.join(", "), source };
+        let err = |source| SourceError::Pattern { pattern: patterns.join(", "), source };
         Ok(Self(set.build().map_err(err)?))
     }
 
@@ -72,6 +72,6 @@ mod tests {
     #[test]
     fn invalid_pattern_is_named() {
         let err = Excludes::new(&["a[".into()]).unwrap_err();
-        assert_eq!(err.to_string(), "invalid `exclude` pattern `a[`");
+        assert_eq!(err.to_string(), "invalid pattern `a[`");
     }
 }

@@ -1,9 +1,10 @@
 //! A folder of images, searched to any depth.
 
 use super::file::{DiskFile, Links, stamp};
-use super::path::split_name;
+use super::path::{split_name, tidy};
 use super::{Entry, ImagePath, Listing, Locator, Stamp};
 use crate::error::SourceError;
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path};
@@ -32,8 +33,10 @@ pub(super) fn entries(root: &Path, listing: &Listing<'_>) -> Result<Vec<Entry>, 
 }
 
 pub(super) fn find(root: &Path, path: &ImagePath, links: Links) -> Option<Entry> {
-    let inside = path.as_path().components().all(|part| matches!(part, Component::Normal(_)));
-    if !inside || path.as_bytes().is_empty() {
+    let listed = |part| matches!(part, Component::Normal(name) if !is_hidden(name));
+    let inside = path.as_path().components().all(listed);
+    // One file has one spelling, or it would have two rows.
+    if !inside || path.as_bytes().is_empty() || tidy(path.as_bytes()) != path.as_bytes() {
         return None;
     }
     if links == Links::Refuse {
@@ -59,9 +62,12 @@ fn relative<'a>(root: &Path, path: &'a Path) -> &'a [u8] {
     path.strip_prefix(root).unwrap_or(path).as_os_str().as_bytes()
 }
 
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_bytes().first() == Some(&b'.')
+}
+
 fn wanted(root: &Path, found: &DirEntry, listing: &Listing<'_>) -> bool {
-    let hidden = found.file_name().as_bytes().first() == Some(&b'.');
-    !hidden && !listing.excludes.matches_itself(relative(root, found.path()))
+    !is_hidden(found.file_name()) && !listing.excludes.matches_itself(relative(root, found.path()))
 }
 
 fn entry(root: &Path, path: &Path, stamp: Stamp) -> Entry {
@@ -87,8 +93,7 @@ fn after_error(
     }
     if path.symlink_metadata().is_ok_and(|metadata| metadata.is_symlink()) {
         // Dangling, or a ring of links: an image was promised, so it is listed and will be rejected.
-        let hidden = path.file_name().is_some_and(|name| name.as_bytes().first() == Some(&b'.'));
-        if hidden || listing.excludes.matches_itself(relative(root, &path)) {
+        if path.file_name().is_some_and(is_hidden) || listing.excludes.matches_itself(relative(root, &path)) {
             return Ok(None);
         }
         return Ok(Some(entry(root, &path, Stamp { size_bytes: 0, mtime_ns: 0 })));

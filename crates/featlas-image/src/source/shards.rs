@@ -114,7 +114,7 @@ fn expand(location: &Path) -> Result<Vec<PathBuf>, SourceError> {
             shards.push(folder.join(name));
             continue;
         }
-        let err = |source| SourceError::Exclude { pattern: name.clone(), source };
+        let err = |source| SourceError::Pattern { pattern: name.clone(), source };
         let glob = GlobBuilder::new(&name).build().map_err(err)?.compile_matcher();
         let listed = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
         let read = |source| SourceError::Read { path: listed.to_owned(), source };

@@ -91,9 +91,20 @@ fn find_never_climbs_out() {
     let outside = tempdir().unwrap();
     let root = outside.path().join("root");
     write(&root, "a/1.png", &png(1));
+    write(&root, ".hidden/3.png", &png(3));
     write(outside.path(), "2.png", &png(2));
     let source = open(&root);
-    for path in ["../2.png", "a/../a/1.png", "/etc/passwd", "", "a", "a/1.png/", "./a/1.png", "b.png"] {
+    for path in [
+        "../2.png",
+        "a/../a/1.png",
+        "/etc/passwd",
+        "",
+        "a",
+        "a/1.png/",
+        "./a/1.png",
+        ".hidden/3.png",
+        "b.png",
+    ] {
         assert_eq!(source.find(&ImagePath::from_bytes(path.into())).unwrap(), None, "{path}");
     }
     let found = source.find(&ImagePath::from_bytes(b"a/1.png".to_vec())).unwrap().unwrap();
