@@ -10,6 +10,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+/// How long nobody must have changed an unreferenced file before it is removed, unless the caller says so:
+/// longer than any run that may still be about to refer to it.
+pub const DEFAULT_GC_AGE: Duration = Duration::from_hours(24);
+
 /// What was removed, or would be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct GcReport {

@@ -5,7 +5,7 @@
 //! does not know networks, pixels, or what a stage computes.
 //!
 //! In reading order: [`Manifest`] and [`Schema`] say what an atlas holds, [`Atlas`] opens one,
-//! [`ShardWriter`] adds rows, the methods of [`Atlas`] read them, [`check`] and [`gc`] look after it.
+//! [`ShardWriter`] adds rows, the methods of [`Atlas`] read them, [`check()`] and [`gc()`] look after it.
 
 mod atlas;
 mod atomic;
@@ -34,7 +34,7 @@ pub use check::{CheckReport, Problem, check};
 pub use commit::{Commit, ShardFile};
 pub use error::StoreError;
 pub use fingerprint::{Difference, Fingerprint};
-pub use gc::{GcReport, gc};
+pub use gc::{DEFAULT_GC_AGE, GcReport, gc};
 pub use list::{PathList, read_path_list};
 pub use lock::AtlasLock;
 pub use manifest::{Manifest, SourceRecord, StageRecord};

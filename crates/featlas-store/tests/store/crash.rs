@@ -224,3 +224,86 @@ fn a_disk_that_fails_half_way_leaves_no_row() {
     assert_eq!(atlas.commits().len(), 1);
     assert_eq!(read_everything(atlas.root()).unwrap(), before);
 }
+
+/// What a child process does: see [`child`].
+const CHILD: &str = "FEATLAS_STORE_TEST_CHILD";
+
+/// Not a test of its own: the other process of the tests below, which start this program once more.
+#[test]
+fn child() {
+    let Ok(task) = std::env::var(CHILD) else { return };
+    let (task, root) = task.split_once(' ').unwrap();
+    let mut atlas = Atlas::open(std::path::Path::new(root)).unwrap();
+    if task == "commit-for-ever" {
+        loop {
+            let next = atlas.next_image_id().0;
+            let rows: Vec<u64> = (next..next + 70).collect();
+            commit(&mut atlas, &rows, &[next + 70], &[next.saturating_sub(70)][..usize::from(next > 0)]);
+        }
+    }
+    // Files may not grow beyond a few KiB here.
+    let mut writer = writer(&atlas);
+    let pushed = (1..2000).try_for_each(|id| writer.push(row(id)));
+    let err = pushed.and_then(|()| writer.commit(&mut atlas, &[]).map(drop)).unwrap_err();
+    assert!(format!("{err:?}").contains("FileTooLarge"), "{err:?}");
+    assert_eq!(atlas.commits().len(), 1);
+}
+
+fn start_child(
+    task: &str,
+    root: &std::path::Path,
+    program: &mut std::process::Command,
+) -> std::process::Child {
+    let task = format!("{task} {}", root.display());
+    program.args(["crash::child", "--exact"]).env(CHILD, task);
+    program.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap()
+}
+
+#[test]
+fn a_killed_process_leaves_whole_commits() {
+    let (_folder, atlas) = empty_atlas();
+    let root = atlas.root();
+    let mut stream = Stream::new(11);
+    let mut last = 0;
+    for round in 0..12 {
+        let program = std::env::current_exe().unwrap();
+        let mut child = start_child("commit-for-ever", root, &mut std::process::Command::new(program));
+        // Not before its first commit, however busy the machine; then at a random moment of a later one.
+        let first = root.join(format!("commits/{:08}.json", last + 1));
+        while !first.exists() {
+            assert_eq!(child.try_wait().unwrap(), None, "the child ended by itself");
+            std::thread::yield_now();
+        }
+        std::thread::sleep(std::time::Duration::from_micros(stream.below(60_000)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+
+        let atlas = Atlas::open(root).unwrap();
+        let commits = atlas.commits().len() as u64;
+        assert!(commits > last, "round {round}: no commit is lost");
+        last = commits;
+        assert_eq!(sound(&atlas).rows, atlas.num_images());
+        assert_eq!(
+            (atlas.num_images(), atlas.num_rejects()),
+            (commits * 70 - commits.saturating_sub(1), commits)
+        );
+        assert_eq!(atlas.next_image_id().0, commits * 71);
+    }
+    featlas_store::gc(root, false, std::time::Duration::ZERO).unwrap();
+    assert_eq!(sound(&atlas).orphans, [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_full_disk_leaves_no_row_and_no_file() {
+    let (_folder, mut atlas) = empty_atlas();
+    commit(&mut atlas, &[0], &[], &[]);
+    let before = files(atlas.root());
+    // The shell sets a limit, in blocks of 512 or 1024 bytes, beyond which writing fails as on a full disk.
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", r#"trap "" XFSZ; ulimit -f 64; exec "$0" "$@""#]);
+    shell.arg(std::env::current_exe().unwrap());
+    let status = start_child("fill-the-disk", atlas.root(), &mut shell).wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(files(atlas.root()), before);
+}

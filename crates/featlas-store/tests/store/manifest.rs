@@ -192,6 +192,12 @@ fn files_of_stages_are_recorded_and_verified() {
 
     assert_eq!(atlas.read_file("index/graph.bin").unwrap(), b"graph");
     assert!(atlas.open_file("index/vectors.bin").is_ok());
+    fs_err::write(atlas.root().join("index/vectors.bin"), b"vector").unwrap();
+    let err = atlas.open_file("index/vectors.bin").unwrap_err();
+    assert!(
+        matches!(err, StoreError::Length { expected: 7, got: 6, .. }),
+        "also after it was verified: {err}"
+    );
     fs_err::write(atlas.root().join("index/graph.bin"), b"graqh").unwrap();
     assert!(matches!(atlas.read_file("index/graph.bin"), Err(StoreError::Digest { .. })));
     assert!(matches!(atlas.open_file("index/graph.bin"), Err(StoreError::Digest { .. })));
