@@ -2,7 +2,7 @@
 //!
 //! Tags and attribute names are `&'static str`, everything else is escaped on its way in; there is no way to
 //! write a computed string as markup. Names from strangers' files are also made visible (see
-//! [`visible`](crate::visible)) and isolated, so that they can neither hide nor turn the writing direction
+//! [`visible`]) and isolated, so that they can neither hide nor turn the writing direction
 //! of what follows. Links are percent-encoded byte by byte.
 
 use crate::text::visible;

@@ -5,7 +5,7 @@ use super::frame::{Heading, margin_px};
 use crate::RenderError;
 use crate::canvas::Canvas;
 use crate::color::{Color, PAPER};
-use crate::picture::{Picture, check_size, write_png};
+use crate::picture::{Picture, batch_size, check_size, write_png};
 use crate::tiles::{Fit, Missing, Tiles, fit, paste_centered, paste_placeholder, side};
 use featlas_core::{Progress, Rect, RgbImage};
 use rayon::prelude::*;
@@ -211,14 +211,16 @@ impl Picture for Grid<'_> {
             .filter_map(|(cell, image)| Some((self.place(cell), (*image)?)))
             .filter(|(place, _)| canvas.sees(*place))
             .collect();
-        let scaled: Vec<Option<RgbImage>> =
-            seen.par_iter().map(|&(_, image)| self.scaled_tile(image)).collect();
-        for ((place, image), tile) in seen.into_iter().zip(scaled) {
-            if let Some(tile) = tile {
-                paste_centered(canvas, &tile, place);
-            } else {
-                self.missing.add(image);
-                paste_placeholder(canvas, place, self.params.background);
+        for batch in seen.chunks(batch_size(self.tile_px)) {
+            let scaled: Vec<Option<RgbImage>> =
+                batch.par_iter().map(|&(_, image)| self.scaled_tile(image)).collect();
+            for (&(place, image), tile) in batch.iter().zip(&scaled) {
+                if let Some(tile) = tile {
+                    paste_centered(canvas, tile, place);
+                } else {
+                    self.missing.add(image);
+                    paste_placeholder(canvas, place, self.params.background);
+                }
             }
         }
     }

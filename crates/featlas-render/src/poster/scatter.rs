@@ -7,7 +7,7 @@ use super::{DEFAULT_SIZE_PX, PosterReport};
 use crate::RenderError;
 use crate::canvas::{Canvas, floor};
 use crate::color::{Color, PAPER};
-use crate::picture::{Picture, check_size, write_png};
+use crate::picture::{Picture, batch_size, check_size, write_png};
 use crate::tiles::{Fit, Missing, Tiles, fit, paste_centered, paste_placeholder, side};
 use featlas_core::{Progress, Rect, RgbImage};
 use rayon::prelude::*;
@@ -186,8 +186,7 @@ impl Picture for Scatter<'_> {
         let edge = i64::from(self.tile_px / 40).min(3);
         let inner = side(i64::from(self.tile_px) - 2 * edge);
         let seen: Vec<usize> = self.order.iter().copied().filter(|&i| canvas.sees(self.place(i))).collect();
-        // In batches, so that a pile of a million tiles is not held at once.
-        for batch in seen.chunks(512) {
+        for batch in seen.chunks(batch_size(i64::from(self.tile_px))) {
             let scaled: Vec<Option<RgbImage>> = batch
                 .par_iter()
                 .map(|&image| Some(fit(&self.tiles.tile(image)?, inner, inner, how)))

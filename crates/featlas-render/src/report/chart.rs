@@ -3,8 +3,8 @@
 use super::RecallView;
 use crate::html::{Attr, Html};
 
-const WIDTH: f64 = 720.0;
-const HEIGHT: f64 = 300.0;
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 290.0;
 const LEFT: f64 = 56.0;
 const RIGHT: f64 = 28.0;
 const TOP: f64 = 26.0;
@@ -35,7 +35,7 @@ pub(super) fn recall_chart(html: &mut Html, recall: &RecallView) {
 
     let words = format!("Recall at {} rises with ef_search", recall.k);
     let frame =
-        [Is("class", "chart"), Is("viewBox", "0 0 720 300"), Is("role", "img"), Text("aria-label", &words)];
+        [Is("class", "chart"), Is("viewBox", "0 0 560 290"), Is("role", "img"), Text("aria-label", &words)];
     html.element("svg", &frame, |html| {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a dozen steps")]
         let steps = ((1.0 - floor) / step).round() as u32;
