@@ -71,7 +71,7 @@ pub fn channel_sheet(
         }
     };
     let heading = SheetHeading::new(Some(&title), Some(&subtitle), cells.tile_px);
-    let height = heading.height_px() + rows as f32 * cells.height_px(true) - cells.tile_px * 0.1;
+    let height = heading.height_px() + rows as f32 * cells.height_px() - cells.tile_px * 0.1;
     let (width, height) = size(inner + 2.0 * margin, height + 2.0 * margin)?;
 
     let mut canvas = Canvas::new(width, height, params.background);
@@ -79,10 +79,10 @@ pub fn channel_sheet(
     let strongest = patches.iter().map(|patch| patch.value).fold(f32::MIN_POSITIVE, f32::max);
     for (i, patch) in patches.iter().enumerate() {
         let x = margin + (i % columns) as f32 * cells.pitch_px();
-        let y = margin + heading.height_px() + (i / columns) as f32 * cells.height_px(true);
+        let y = margin + heading.height_px() + (i / columns) as f32 * cells.height_px();
         cells.draw(&mut canvas, &patch.image, x, y);
         draw_bar(&mut canvas, cells.place(x, y), patch.value / strongest, params.background);
-        cells.draw_lines(&mut canvas, &short_number(patch.value), Some(&patch.caption), x, y);
+        cells.draw_lines(&mut canvas, &short_number(patch.value), &patch.caption, x, y);
     }
     if patches.is_empty() {
         let place = cells.place(margin, margin + heading.height_px());

@@ -67,7 +67,7 @@ pub fn contact_sheet(rows: &[SheetRow], params: &SheetParams) -> Result<RgbImage
     let inner = query_px + columns as f32 * cells.pitch_px() - cells.gap_px();
     let row_px = |row: &SheetRow| {
         let lines = row.items.len().div_ceil(columns).max(1);
-        cells.title().line_px() * 1.15 + lines as f32 * cells.height_px(true) + cells.tile_px * 0.18
+        cells.title().line_px() * 1.15 + lines as f32 * cells.height_px() + cells.tile_px * 0.18
     };
     let heading = SheetHeading::new(params.title.as_deref(), params.subtitle.as_deref(), cells.tile_px);
     let height: f64 = rows.iter().map(|row| f64::from(row_px(row))).sum();
@@ -91,9 +91,9 @@ pub fn contact_sheet(rows: &[SheetRow], params: &SheetParams) -> Result<RgbImage
         }
         for (i, item) in row.items.iter().enumerate() {
             let x = margin + query_px + (i % columns) as f32 * cells.pitch_px();
-            let y = tiles_top + (i / columns) as f32 * cells.height_px(true);
+            let y = tiles_top + (i / columns) as f32 * cells.height_px();
             cells.draw(&mut canvas, &item.image, x, y);
-            cells.draw_lines(&mut canvas, &item.caption, Some(&item.sub), x, y);
+            cells.draw_lines(&mut canvas, &item.caption, &item.sub, x, y);
         }
         top += row_px(row);
     }
@@ -158,10 +158,10 @@ impl Cells {
         self.tile_px + self.gap_px()
     }
 
-    /// From the top of one cell to the top of the next below, with one or two lines beneath.
-    pub(crate) fn height_px(self, with_sub: bool) -> f32 {
-        let sub = if with_sub { self.sub().line_px() } else { 0.0 };
-        (self.tile_px + self.caption().line_px() * 1.15 + sub + self.tile_px * 0.1).round()
+    /// From the top of one cell to the top of the next below, with two lines beneath.
+    pub(crate) fn height_px(self) -> f32 {
+        let lines = self.caption().line_px() * 1.15 + self.sub().line_px();
+        (self.tile_px + lines + self.tile_px * 0.1).round()
     }
 
     pub(crate) fn caption(self) -> Text {
@@ -213,16 +213,14 @@ impl Cells {
         canvas.line((rule, y), (rule, y + self.tile_px), (self.tile_px / 110.0).max(1.0), faint);
     }
 
-    pub(crate) fn draw_lines(self, canvas: &mut Canvas, caption: &str, sub: Option<&str>, x: f32, y: f32) {
+    pub(crate) fn draw_lines(self, canvas: &mut Canvas, caption: &str, sub: &str, x: f32, y: f32) {
         let middle = x + self.tile_px / 2.0;
         let mut baseline = self.caption_baseline(y);
         let ink = ink_on(self.background);
         self.caption().draw_fit(canvas, caption, middle, baseline, self.tile_px, Align::Center, ink);
-        if let Some(sub) = sub {
-            baseline += self.sub().line_px() * 1.05;
-            let muted = muted_on(self.background);
-            self.sub().draw_fit(canvas, sub, middle, baseline, self.tile_px, Align::Center, muted);
-        }
+        baseline += self.sub().line_px() * 1.05;
+        let muted = muted_on(self.background);
+        self.sub().draw_fit(canvas, sub, middle, baseline, self.tile_px, Align::Center, muted);
     }
 
     fn caption_baseline(self, y: f32) -> f32 {
