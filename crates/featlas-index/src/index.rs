@@ -7,6 +7,7 @@ use crate::{Audit, IndexError, IndexParams, Vectors, files};
 use featlas_core::{Digest, ImageId, Neighbor, Progress, RowsView, Stage};
 use rayon::prelude::*;
 use std::io::Write;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -124,34 +125,20 @@ impl Index {
         Ok(nearest_batch(&self.vectors, &unit, k, all_rows).iter().map(|hits| self.neighbors(hits)).collect())
     }
 
-    /// The `k` nearest other rows of every row, as `(row, distance)`; a row is never its own neighbor.
-    ///
-    /// By the graph, or by comparing all pairs when `exact`. Memory: `16 k` bytes a row.
+    /// The `k` nearest other rows of every row, as [`crate::neighbors_of_all`] gives them, but by the graph: faster for many
+    /// rows, and not all of them the nearest.
     ///
     /// # Errors
-    /// [`IndexError::TooFewVectors`] if there are no `k` other rows; [`IndexError::Cancelled`].
+    /// [`IndexError::Cancelled`].
     pub fn neighbors_of_all(
         &self,
         k: usize,
-        exact: bool,
         progress: &dyn Progress,
     ) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
-        Self::check_k(k, self.len() - 1)?;
-        progress.begin(Stage::Neighbors, Some(self.len() as u64));
-        let mut all = Vec::with_capacity(self.len());
-        let rows: Vec<usize> = (0..self.len()).collect();
-        let result = rows.chunks(CHUNK).try_for_each(|chunk| {
-            if progress.is_cancelled() {
-                return Err(IndexError::Cancelled);
-            }
-            let found = self.hits_of_rows(chunk, k + 1, exact);
-            let others = |(&row, hits): (&usize, &Vec<Hit>)| without(hits, row, k);
-            all.extend(chunk.iter().zip(&found).map(others));
-            progress.advance(Stage::Neighbors, chunk.len() as u64);
-            Ok(())
-        });
-        progress.end(Stage::Neighbors);
-        result.map(|()| all)
+        let ef = self.params.ef_search.max(k + k / 2);
+        others_of_all(&self.vectors, k, progress, |rows, k| {
+            rows.into_par_iter().map(|row| self.search_unit(self.vectors.row(row), k, ef)).collect()
+        })
     }
 
     /// Writes the vectors; read back by [`Index::open`].
@@ -244,29 +231,53 @@ impl Index {
         if hits.len() < k { nearest(&self.vectors, query, k, all_rows) } else { hits }
     }
 
-    /// The `k` hits nearest to each of `rows`, the row itself most likely among them.
-    fn hits_of_rows(&self, rows: &[usize], k: usize, exact: bool) -> Vec<Vec<Hit>> {
-        match rows {
-            [first, .., last] if exact => {
-                let dim = self.dim();
-                nearest_batch(
-                    &self.vectors,
-                    &self.vectors.values()[first * dim..(last + 1) * dim],
-                    k,
-                    all_rows,
-                )
-            }
-            _ => {
-                let ef = self.params.ef_search.max(k + k / 2);
-                rows.par_iter().map(|&row| self.search_unit(self.vectors.row(row), k, ef)).collect()
-            }
-        }
-    }
-
     fn neighbors(&self, hits: &[Hit]) -> Vec<Neighbor> {
         let id = |hit: &Hit| self.vectors.ids()[hit.row as usize];
         hits.iter().map(|hit| Neighbor { id: id(hit), distance: hit.distance }).collect()
     }
+}
+
+/// The `k` nearest other rows of every row, as `(row, distance)`, by comparing all pairs.
+///
+/// Nearest first, ties by image id; a row is never its own neighbor. `k` is cut to the other rows there are. Memory:
+/// `16 k` bytes a row.
+///
+/// # Errors
+/// [`IndexError::Cancelled`].
+pub fn neighbors_of_all(
+    vectors: &Vectors,
+    k: usize,
+    progress: &dyn Progress,
+) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
+    let dim = vectors.dim();
+    others_of_all(vectors, k, progress, |rows, k| {
+        nearest_batch(vectors, &vectors.values()[rows.start * dim..rows.end * dim], k, all_rows)
+    })
+}
+
+/// Asks `search` for the nearest of every row, in chunks, and leaves the row itself out.
+fn others_of_all(
+    vectors: &Vectors,
+    k: usize,
+    progress: &dyn Progress,
+    search: impl Fn(Range<usize>, usize) -> Vec<Vec<Hit>>,
+) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
+    let n = vectors.len();
+    let k = k.min(n.saturating_sub(1));
+    progress.begin(Stage::Neighbors, Some(n as u64));
+    let mut all = Vec::with_capacity(n);
+    for first in (0..n).step_by(CHUNK) {
+        if progress.is_cancelled() {
+            progress.end(Stage::Neighbors);
+            return Err(IndexError::Cancelled);
+        }
+        let rows = first..(first + CHUNK).min(n);
+        let found = search(rows.clone(), k + 1);
+        all.extend(rows.clone().zip(&found).map(|(row, hits)| without(hits, row, k)));
+        progress.advance(Stage::Neighbors, rows.len() as u64);
+    }
+    progress.end(Stage::Neighbors);
+    Ok(all)
 }
 
 /// `hits` but `row`, cut to `k`. Among more than `k` equal rows, `row` itself may be missing.

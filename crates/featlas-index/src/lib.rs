@@ -30,7 +30,7 @@ mod vectors;
 pub use audit::Audit;
 pub use build::build;
 pub use error::IndexError;
-pub use index::Index;
+pub use index::{Index, neighbors_of_all};
 pub use params::{DEFAULT_EF_CONSTRUCTION, DEFAULT_EF_SEARCH, DEFAULT_M, IndexParams};
 pub use pixels::exact_pixels;
 pub use recall::{DEFAULT_EF_CURVE, RecallPoint, RecallReport};

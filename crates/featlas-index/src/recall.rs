@@ -5,6 +5,9 @@ use crate::exact::{nearest, nearest_batch};
 use crate::graph::NodeSet;
 use crate::{Audit, Index, IndexError};
 use featlas_core::{Progress, Stage};
+use rand::SeedableRng as _;
+use rand::seq::SliceRandom as _;
+use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
@@ -50,13 +53,13 @@ struct HeldOut<'a> {
 }
 
 impl Index {
-    /// Measures recall at `k` against exact search, with up to `num_queries` held-out vectors.
+    /// Measures recall at `k` against exact search, with up to `num_queries` held-out vectors drawn by `seed`.
     ///
     /// Searching with a vector of the index flatters it: the vector's own links lead to its neighbors. So the queries are
-    /// the vectors that were inserted last, a random tenth at most, and all of them are blanked out of graph and
+    /// drawn from the vectors that were inserted last, a random tenth at most, and are blanked out of graph and
     /// truth while it is measured, which leaves very nearly the graph that would have been built without them.
     /// An answer counts when it is no farther than the true `k`-th, so that which of several equally near
-    /// images is returned does not matter. The recall depends on the index alone; the times on the machine.
+    /// images is returned does not matter. The recall depends on the index and `seed`; the times on the machine.
     /// An index of one distinct vector has no curve.
     ///
     /// # Errors
@@ -66,9 +69,10 @@ impl Index {
         k: usize,
         efs: &[usize],
         num_queries: usize,
+        seed: u64,
         progress: &dyn Progress,
     ) -> Result<RecallReport, IndexError> {
-        let held_out = self.hold_out(num_queries, k);
+        let held_out = self.hold_out(num_queries, seed, k);
         let count = held_out.queries.len();
         progress.begin(Stage::Recall, Some((count * efs.len()) as u64));
         let curve = self.curve(&held_out, efs, progress);
@@ -84,12 +88,13 @@ impl Index {
         })
     }
 
-    fn hold_out(&self, num_queries: usize, k: usize) -> HeldOut<'_> {
+    fn hold_out(&self, num_queries: usize, seed: u64, k: usize) -> HeldOut<'_> {
         let nodes = self.graph().len();
-        let order = insertion_order(nodes, self.params().seed);
+        let mut last = insertion_order(nodes, self.params().seed).split_off(nodes - num_held_out(nodes));
+        last.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let mut held_out = HeldOut { queries: Vec::new(), absent: NodeSet::new(nodes), k: 0 };
         let mut rows_left = self.len();
-        for &node in order.iter().rev().take(num_queries.min(num_held_out(nodes))) {
+        for &node in last.iter().take(num_queries) {
             let node = u32::try_from(node).expect("nodes are no more than rows");
             let rows = self.graph().rows_of(node);
             held_out.absent.insert(node);

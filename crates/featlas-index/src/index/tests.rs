@@ -22,7 +22,7 @@ fn recall_at_10_is_at_least_95_percent() {
         for threads in [1, 2] {
             let vectors = vectors_of(clustered(2500, 64, 25, seed), 64);
             let index = build(vectors, &IndexParams { threads, ..serial(seed) }, &Silent).unwrap();
-            let report = index.measure_recall(10, &[64], 200, &Silent).unwrap();
+            let report = index.measure_recall(10, &[64], 200, 5, &Silent).unwrap();
             let recall = report.curve[0].recall;
             assert!(recall >= 0.95, "seed {seed}, {threads} threads: recall@10 = {recall:.3}");
             assert_eq!(report.self_recall, 1.0);
@@ -34,7 +34,7 @@ fn recall_at_10_is_at_least_95_percent() {
 #[test]
 fn recall_grows_with_ef_and_is_the_share_that_exact_search_confirms() {
     let index = build(vectors_of(unit_rows(1500, 48, 3), 48), &serial(3), &Silent).unwrap();
-    let report = index.measure_recall(10, &[10, 40, 1500], 150, &Silent).unwrap();
+    let report = index.measure_recall(10, &[10, 40, 1500], 150, 5, &Silent).unwrap();
     let recalls: Vec<f64> = report.curve.iter().map(|point| point.recall).collect();
     assert!(recalls[0] < recalls[1] && recalls[1] <= recalls[2], "{recalls:?}");
     assert_eq!(recalls[2], 1.0, "with as many candidates as rows everything is found");
@@ -75,11 +75,12 @@ fn tiny_sets_are_searched_completely() {
                 assert_eq!(index.search(index.vector(row), n, 1).unwrap(), exact);
                 assert_eq!((exact[0].id, exact[0].distance), (index.ids()[row], 0.0));
             }
-            let report = index.measure_recall(10, &[16], 100, &Silent).unwrap();
+            let report = index.measure_recall(10, &[16], 100, 5, &Silent).unwrap();
             assert_eq!((report.k, report.num_queries), if n == 1 { (1, 0) } else { (n - 1, 1) });
             assert!(report.curve.iter().all(|point| point.recall == 1.0));
-            for exact in [false, true] {
-                let all = index.neighbors_of_all(n - 1, exact, &Silent).unwrap();
+            // More than there are is cut to what there is.
+            let by_graph = index.neighbors_of_all(n + 3, &Silent).unwrap();
+            for all in [by_graph, neighbors_of_all(index.vectors(), n + 3, &Silent).unwrap()] {
                 assert!(
                     all.iter()
                         .enumerate()
@@ -98,9 +99,9 @@ fn identical_points_are_all_found_by_id() {
     assert_eq!((index.num_distinct(), index.len()), (1, 3000));
     let found = index.search(&[1.0, 0.0, 4.0], 3000, 1).unwrap();
     assert!(found.iter().zip(0..).all(|(n, id)| n.id == ImageId(id) && n.distance < 1e-6));
-    let all = index.neighbors_of_all(4, false, &Silent).unwrap();
+    let all = index.neighbors_of_all(4, &Silent).unwrap();
     assert!(all.iter().enumerate().all(|(row, near)| near.len() == 4 && near.iter().all(|x| x.0 != row)));
-    assert!(index.measure_recall(10, &[16], 20, &Silent).unwrap().curve.is_empty());
+    assert!(index.measure_recall(10, &[16], 20, 5, &Silent).unwrap().curve.is_empty());
 }
 
 #[test]
@@ -122,8 +123,8 @@ fn duplicates_are_found_beside_their_twins() {
 #[test]
 fn neighbors_of_all_agrees_with_single_searches() {
     let index = build(vectors_of(clustered(1200, 24, 6, 4), 24), &serial(1), &Silent).unwrap();
-    let exact = index.neighbors_of_all(15, true, &Silent).unwrap();
-    let graph = index.neighbors_of_all(15, false, &Silent).unwrap();
+    let exact = neighbors_of_all(index.vectors(), 15, &Silent).unwrap();
+    let graph = index.neighbors_of_all(15, &Silent).unwrap();
     let mut same = 0;
     for row in 0..index.len() {
         let truth = index.search_exact(index.vector(row), 16).unwrap();
@@ -155,10 +156,6 @@ fn questions_without_an_answer_are_errors() {
     assert_eq!(text(index.search_exact(&[], 2)), "expected query vectors of 3 components, got 0");
     assert_eq!(text(index.search(&[0.0; 3], 2, 10)), "query 0 is the zero vector, which is like nothing");
     assert_eq!(text(index.search_exact(&[f32::NAN; 3], 2)), "query 0 holds a value that is not finite");
-    assert!(matches!(
-        index.neighbors_of_all(5, true, &Silent),
-        Err(IndexError::TooFewVectors { k: 5, len: 4 })
-    ));
     assert_eq!(index.search(&[1.0, 0.0, 0.0], 0, 10).unwrap(), []);
     let (empty, _) = Vectors::new(vec![], vec![], 3).unwrap();
     assert_eq!(
