@@ -1,1 +1,41 @@
 //! Network architectures as data, weights, forward pass, receptive fields, preprocessing.
+//!
+//! One list of layers ([`arch`]) is the single source of truth: shapes and receptive fields
+//! ([`geometry`]), the check of a weights file ([`weights`]) and the forward pass ([`backend`]) all read
+//! it. This crate knows nothing of datasets and of how results are stored.
+//!
+//! ```
+//! use featlas_net::{Backend as _, Batch, CandleBackend, Model};
+//! # fn main() -> Result<(), featlas_net::NetError> {
+//! let model = Model::open("alexnet-lite", None)?;
+//! let backend = CandleBackend::new(&model)?;
+//! let taps = model.resolve_taps(&[])?;
+//! let image = featlas_core::RgbImage::filled(320, 240, [200, 120, 40]);
+//! let mut batch = Batch::new(1, model.preprocess().input_px());
+//! model.preprocess().write_input(&image, batch.slot(0));
+//! let outputs = backend.forward(&batch, &taps)?;
+//! assert_eq!(outputs.features.len(), 4096);
+//! assert_eq!(outputs.convs[0].max.len(), 128);
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod arch;
+pub mod backend;
+mod classes;
+mod error;
+pub mod geometry;
+mod model;
+mod preprocess;
+mod taps;
+#[cfg(test)]
+mod testing;
+pub mod weights;
+
+pub use arch::{Architecture, EMBEDDED_MODEL, Layer, LayerId, Op, Shape, architecture, architectures};
+pub use backend::{Activation, Backend, Batch, CandleBackend, ConvMaxima, Outputs};
+pub use error::{NetError, PthError};
+pub use model::{LayerTensor, Model, top_k_classes};
+pub use preprocess::{Planes, Preprocess, Resize};
+pub use taps::{ConvTap, FeatureTap, Taps};
+pub use weights::{KnownWeights, known_weights};

@@ -1,0 +1,377 @@
+//! Forward passes through candle's matrix products.
+//!
+//! candle's own layers are not used around them: its convolution rearranges the whole batch on one
+//! thread, its pools know neither padding nor ceil mode, and its element-wise operations go through a
+//! process-wide pool of spinning threads. Here candle multiplies matrices, cut into pieces that rayon's
+//! current pool shares out; everything else is in [`ops`]. So the caller's rayon pool decides the number
+//! of threads, and no environment variable has to be set.
+
+use super::ops::{self, Window};
+use super::{Activation, Backend, Batch, ConvMaxima, Outputs};
+use crate::arch::{Architecture, LayerId, Op, Pooling, Shape};
+use crate::error::NetError;
+use crate::model::Model;
+use crate::taps::Taps;
+use candle_core::{CpuStorage, Device, Storage, Tensor};
+use candle_nn::{Linear, Module as _};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Numbers in the patch matrix of one convolution tile: it should stay in the second-level cache.
+const TILE_VALUES: usize = 1 << 18;
+
+/// Outputs of a fully connected layer that are computed as one matrix product.
+const LINEAR_CHUNK: usize = 512;
+
+/// Bytes that the largest activations of one pass may take; longer batches run in several passes.
+const PASS_BYTES: usize = 256 << 20;
+
+/// Runs a model on the CPU with candle.
+#[derive(Debug)]
+pub struct CandleBackend {
+    architecture: Architecture,
+    input: Shape,
+    shapes: Vec<Shape>,
+    weights: Vec<Weights>,
+    /// For each layer, the last one that reads it.
+    last_use: Vec<usize>,
+    images_per_pass: usize,
+}
+
+/// What a layer multiplies with.
+#[derive(Debug)]
+enum Weights {
+    None,
+    /// `(out / groups, c / groups * kernel * kernel)` for each group.
+    Conv {
+        groups: Vec<Tensor>,
+        bias: Vec<f32>,
+    },
+    /// Matrices applied one after the other; the last one has the bias.
+    Linear {
+        factors: Vec<Matrix>,
+        bias: Vec<f32>,
+    },
+}
+
+/// `(out, in)`, cut into rows of at most [`LINEAR_CHUNK`].
+#[derive(Debug)]
+struct Matrix {
+    inputs: usize,
+    outputs: usize,
+    chunks: Vec<Linear>,
+}
+
+impl CandleBackend {
+    /// Copies the weights of `model` into tensors.
+    ///
+    /// # Errors
+    /// [`NetError::Compute`] if candle cannot make them.
+    pub fn new(model: &Model) -> Result<Self, NetError> {
+        let architecture = model.architecture().clone();
+        let shapes = model.shapes().to_vec();
+        let px = model.preprocess().input_px() as usize;
+        let weights = (0..architecture.layers.len())
+            .map(|index| layer_weights(model, index).map_err(compute_error(&architecture, index)))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut last_use: Vec<usize> = (0..shapes.len()).collect();
+        for (index, layer) in architecture.layers.iter().enumerate() {
+            for source in layer.inputs.iter().filter_map(|id| id.index()) {
+                last_use[source] = index;
+            }
+        }
+        let largest = shapes.iter().map(Shape::len).max().unwrap_or(1);
+        let images_per_pass = (PASS_BYTES / (2 * largest * size_of::<f32>())).max(1);
+        let input = Shape { c: 3, h: px, w: px };
+        Ok(Self { architecture, input, shapes, weights, last_use, images_per_pass })
+    }
+
+    /// Runs `n` images up to layer `last`, showing every activation to `visit`.
+    fn run(
+        &self,
+        images: &[f32],
+        last: LayerId,
+        mut visit: impl FnMut(LayerId, &[f32], Shape),
+    ) -> Result<(), NetError> {
+        let n = images.len() / self.input.len();
+        let last = last.index().expect("a layer, not the input");
+        let mut slots: Vec<Option<Vec<f32>>> = vec![None; self.shapes.len()];
+        for index in 0..=last {
+            let layer = &self.architecture.layers[index];
+            // ReLU and Flatten change nothing that cannot be changed in place.
+            let reusable = match (&layer.op, layer.inputs[0].index()) {
+                (Op::Relu | Op::Flatten, Some(source)) if self.last_use[source] == index => {
+                    slots[source].take()
+                }
+                _ => None,
+            };
+            let out = match (reusable, &layer.op) {
+                (Some(mut values), Op::Relu) => {
+                    if !self.relu_is_fused(layer.inputs[0]) {
+                        ops::relu(&mut values);
+                    }
+                    values
+                }
+                (Some(values), _) => values,
+                (None, _) => {
+                    let inputs: Vec<(&[f32], Shape)> = layer
+                        .inputs
+                        .iter()
+                        .map(|id| match id.index() {
+                            None => (images, self.input),
+                            Some(i) => {
+                                (slots[i].as_deref().expect("kept until its last use"), self.shapes[i])
+                            }
+                        })
+                        .collect();
+                    self.compute(index, &inputs, n).map_err(compute_error(&self.architecture, index))?
+                }
+            };
+            visit(LayerId::new(index), &out, self.shapes[index]);
+            slots[index] = Some(out);
+            for source in layer.inputs.iter().filter_map(|id| id.index()) {
+                if self.last_use[source] == index {
+                    slots[source] = None;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the layer with weights `id` has its `ReLU` built in: when nothing else reads it.
+    fn relu_is_fused(&self, id: LayerId) -> bool {
+        let weights = id.index().map(|i| &self.weights[i]);
+        weights.is_some_and(|w| !matches!(w, Weights::None)) && self.architecture.read_at(id) != id
+    }
+
+    fn compute(&self, index: usize, inputs: &[(&[f32], Shape)], n: usize) -> candle_core::Result<Vec<f32>> {
+        let (values, shape) = inputs[0];
+        let relu = self.relu_is_fused(LayerId::new(index));
+        Ok(match (self.architecture.layers[index].op, &self.weights[index]) {
+            (Op::Conv { kernel, stride, padding, .. }, Weights::Conv { groups, bias }) => {
+                let window = Window { kernel, stride, padding };
+                let out = self.shapes[index];
+                let mut result = vec![0.0; n * out.len()];
+                let images = result.par_chunks_exact_mut(out.len()).zip(values.par_chunks_exact(shape.len()));
+                images.try_for_each(|(result, image)| {
+                    convolve(image, shape, window, groups, (bias, relu), result, out)
+                })?;
+                result
+            }
+            (_, Weights::Linear { factors, bias }) => {
+                let (last, first) = factors.split_last().expect("at least one matrix");
+                let mut between = None;
+                for matrix in first {
+                    let input = between.as_deref().unwrap_or(values);
+                    between = Some(matrix.apply(input, n, None)?);
+                }
+                last.apply(between.as_deref().unwrap_or(values), n, Some((bias, relu)))?
+            }
+            (Op::MaxPool { kernel, stride, padding, ceil }, _) => {
+                ops::max_pool(values, shape, Window { kernel, stride, padding }, ceil)
+            }
+            (Op::AvgPool { out }, _) => ops::adaptive_avg_pool(values, shape, out),
+            (Op::Lrn { size, alpha, beta, k }, _) => {
+                ops::lrn(values, shape, ops::Lrn { size, alpha, beta, k })
+            }
+            (Op::Concat, _) => ops::concat(inputs, n),
+            (Op::Relu, _) => {
+                let mut values = values.to_vec();
+                ops::relu(&mut values);
+                values
+            }
+            (Op::Flatten, _) => values.to_vec(),
+            (Op::Conv { .. } | Op::Linear { .. } | Op::LowRankLinear { .. }, _) => {
+                unreachable!("new() gave every such layer its weights")
+            }
+        })
+    }
+}
+
+impl Backend for CandleBackend {
+    fn forward(&self, batch: &Batch, taps: &Taps) -> Result<Outputs, NetError> {
+        self.check_size(batch)?;
+        let last = LayerId::new(self.shapes.len() - 1);
+        let mut outputs = Outputs {
+            features: Vec::with_capacity(batch.len() * taps.feature.dim),
+            convs: vec![ConvMaxima { max: Vec::new(), argmax: Vec::new() }; taps.convs.len()],
+            logits: Vec::with_capacity(batch.len() * self.architecture.num_classes),
+        };
+        for images in batch.values().chunks(self.images_per_pass * self.input.len()) {
+            self.run(images, last, |id, values, shape| {
+                if id == taps.feature.layer {
+                    match taps.feature.pooling {
+                        Pooling::None => outputs.features.extend_from_slice(values),
+                        Pooling::Mean => outputs.features.extend(ops::plane_means(values, shape)),
+                    }
+                }
+                for (maxima, _) in
+                    outputs.convs.iter_mut().zip(&taps.convs).filter(|(_, tap)| tap.layer == id)
+                {
+                    let found = ops::channel_maxima(values, shape);
+                    maxima.max.extend(found.max);
+                    maxima.argmax.extend(found.argmax);
+                }
+                if id == last {
+                    outputs.logits.extend_from_slice(values);
+                }
+            })?;
+        }
+        Ok(outputs)
+    }
+
+    fn activations(&self, batch: &Batch, layer: &str) -> Result<Activation, NetError> {
+        self.check_size(batch)?;
+        let id = self.architecture.find(layer).ok_or_else(|| self.architecture.unknown_layer(layer))?;
+        let id = self.architecture.read_at(id);
+        let shape = self.shapes[id.index().expect("a layer, not the input")];
+        let mut data = Vec::with_capacity(batch.len() * shape.len());
+        for images in batch.values().chunks(self.images_per_pass * self.input.len()) {
+            self.run(images, id, |at, values, _| {
+                if at == id {
+                    data.extend_from_slice(values);
+                }
+            })?;
+        }
+        Ok(Activation { n: batch.len(), c: shape.c, h: shape.h, w: shape.w, data })
+    }
+
+    fn name(&self) -> &'static str {
+        "candle"
+    }
+}
+
+impl CandleBackend {
+    fn check_size(&self, batch: &Batch) -> Result<(), NetError> {
+        if batch.px() == self.input.h {
+            return Ok(());
+        }
+        Err(NetError::InputSize { expected: self.input.h, got: batch.px() })
+    }
+}
+
+impl Matrix {
+    fn new(values: &[f32], outputs: usize, inputs: usize) -> candle_core::Result<Self> {
+        let chunks = values
+            .chunks(LINEAR_CHUNK * inputs)
+            .map(|rows| {
+                let rows = Tensor::from_slice(rows, (rows.len() / inputs, inputs), &Device::Cpu)?;
+                // Without bias: adding it would go through candle's element-wise operations.
+                Ok(Linear::new(rows, None))
+            })
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        Ok(Self { inputs, outputs, chunks })
+    }
+
+    /// `(n, in)` to `(n, out)`.
+    fn apply(&self, input: &[f32], n: usize, bias: Option<(&[f32], bool)>) -> candle_core::Result<Vec<f32>> {
+        let input = Tensor::from_slice(input, (n, self.inputs), &Device::Cpu)?;
+        let products = self
+            .chunks
+            .par_iter()
+            .map(|rows| rows.forward(&input))
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        let mut out = vec![0.0; n * self.outputs];
+        for (chunk, product) in products.iter().enumerate() {
+            with_values(product, |values| {
+                let start = chunk * LINEAR_CHUNK;
+                let width = values.len() / n.max(1);
+                for (out, row) in out.chunks_exact_mut(self.outputs).zip(values.chunks_exact(width)) {
+                    out[start..start + width].copy_from_slice(row);
+                }
+            })?;
+        }
+        if let Some((bias, relu)) = bias {
+            for row in out.chunks_exact_mut(self.outputs) {
+                row.iter_mut().zip(bias).for_each(|(value, bias)| *value += bias);
+                if relu {
+                    ops::relu_chunk(row);
+                }
+            }
+        }
+        Ok(out)
+    }
+}
+
+/// One image's convolution: for each group and tile of output rows, kernels times patches.
+fn convolve(
+    image: &[f32],
+    shape: Shape,
+    window: Window,
+    groups: &[Tensor],
+    (bias, relu): (&[f32], bool),
+    result: &mut [f32],
+    out: Shape,
+) -> candle_core::Result<()> {
+    let group = Shape { c: shape.c / groups.len(), ..shape };
+    let group_out = Shape { c: out.c / groups.len(), ..out };
+    let patch = group.c * window.kernel * window.kernel;
+    let rows = (TILE_VALUES / (patch * out.w)).clamp(1, out.h);
+    let tiles: Vec<Range<usize>> =
+        (0..out.h).step_by(rows).map(|start| start..(start + rows).min(out.h)).collect();
+    let pieces = groups.iter().zip(image.chunks_exact(group.len())).zip(bias.chunks_exact(group_out.c));
+    for (((kernels, image), bias), result) in pieces.zip(result.chunks_exact_mut(group_out.len())) {
+        // Every tile has its own matrix: a buffer kept by thread would be in use again when rayon lets
+        // the thread steal another tile from inside the product.
+        let products = tiles
+            .par_iter()
+            .map(|rows| {
+                let columns = rows.len() * out.w;
+                let patches = ops::patches(image, group, window, out.w, rows.clone());
+                kernels.matmul(&Tensor::from_vec(patches, (patch, columns), &Device::Cpu)?)
+            })
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        for (rows, product) in tiles.iter().zip(&products) {
+            with_values(product, |values| {
+                let planes = result.chunks_exact_mut(out.cells()).zip(bias);
+                for ((plane, &bias), row) in planes.zip(values.chunks_exact(rows.len() * out.w)) {
+                    let plane = &mut plane[rows.start * out.w..rows.end * out.w];
+                    plane.copy_from_slice(row);
+                    ops::add_bias(plane, bias, relu);
+                }
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Lends the values of a contiguous f32 tensor on the CPU.
+fn with_values(tensor: &Tensor, read: impl FnOnce(&[f32])) -> candle_core::Result<()> {
+    let (storage, layout) = tensor.storage_and_layout();
+    match (&*storage, layout.contiguous_offsets()) {
+        (Storage::Cpu(CpuStorage::F32(values)), Some((start, end))) => {
+            read(&values[start..end]);
+            Ok(())
+        }
+        _ => Err(candle_core::Error::Msg("expected a contiguous f32 tensor on the CPU".to_owned())),
+    }
+}
+
+fn layer_weights(model: &Model, index: usize) -> candle_core::Result<Weights> {
+    let mut tensors = model.layer_tensors(LayerId::new(index));
+    let Some(bias) = tensors.pop().map(|tensor| tensor.values) else { return Ok(Weights::None) };
+    if let Op::Conv { groups, .. } = model.architecture().layers[index].op {
+        let kernels = &tensors[0];
+        let out = kernels.parameter.shape[0] / groups;
+        let patch: usize = kernels.parameter.shape[1..].iter().product();
+        let groups = kernels
+            .values
+            .chunks_exact(out * patch)
+            .map(|values| Tensor::from_slice(values, (out, patch), &Device::Cpu))
+            .collect::<candle_core::Result<Vec<_>>>()?;
+        return Ok(Weights::Conv { groups, bias });
+    }
+    let factors = tensors
+        .iter()
+        .map(|tensor| Matrix::new(&tensor.values, tensor.parameter.shape[0], tensor.parameter.shape[1]))
+        .collect::<candle_core::Result<Vec<_>>>()?;
+    Ok(Weights::Linear { factors, bias })
+}
+
+fn compute_error(architecture: &Architecture, index: usize) -> impl FnOnce(candle_core::Error) -> NetError {
+    let layer = architecture.layers[index].name.clone();
+    move |source| NetError::Compute { layer, source: Box::new(source) }
+}
+
+#[cfg(test)]
+mod tests;
