@@ -1,2 +1,7 @@
-//! The command line: looks inside a ConvNet over a whole folder of images.
-fn main() {}
+//! The `featlas` program.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    featlas::main()
+}

@@ -1,0 +1,48 @@
+//! What can stop an extraction. A bad image never does.
+
+use featlas_image::SourceError;
+use featlas_net::NetError;
+use featlas_store::StoreError;
+
+/// Why an extraction, or a reading of patches, ended early.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExtractError {
+    /// A source cannot be opened or listed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The network refused a batch.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// The atlas cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Two sources hold an image of the same path, so a row could not say which it means.
+    #[error("two sources hold an image `{path}`: `{first}` and `{second}`")]
+    SamePath {
+        /// The path within both.
+        path: String,
+        /// Where it was first.
+        first: String,
+        /// Where it was again.
+        second: String,
+    },
+    /// There is nothing to extract.
+    #[error("no image found in {sources}")]
+    NoImages {
+        /// The sources, listed.
+        sources: String,
+    },
+    /// The user asked to stop. Committed shards stay.
+    #[error("interrupted; {committed} images are kept, the same command goes on from there")]
+    Interrupted {
+        /// Images whose shards were committed by this run.
+        committed: u64,
+    },
+    /// A thread of ours ended without an answer: a bug.
+    #[error("the {thread} thread ended early")]
+    ThreadLost {
+        /// Which.
+        thread: &'static str,
+    },
+}

@@ -1,0 +1,141 @@
+//! What can stop a stage.
+
+use featlas_embed::EmbedError;
+use featlas_extract::ExtractError;
+use featlas_image::{EncodeError, Reject, SourceError};
+use featlas_index::IndexError;
+use featlas_net::NetError;
+use featlas_render::RenderError;
+use featlas_store::StoreError;
+use std::path::PathBuf;
+
+/// Why a stage did not finish.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// From the extraction.
+    #[error(transparent)]
+    Extract(#[from] ExtractError),
+    /// From a source.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// From the network.
+    #[error(transparent)]
+    Net(#[from] NetError),
+    /// From the atlas.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// From the index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// From the maps.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+    /// From the posters.
+    #[error(transparent)]
+    Render(#[from] RenderError),
+    /// A picture that cannot be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A file outside the atlas; the error names it.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// A setting that makes no sense.
+    #[error("`{setting}` {problem}")]
+    Setting {
+        /// Its key.
+        setting: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A stage needs what an earlier stage makes.
+    #[error("the atlas has no {what} yet: `{}`", atlas.display())]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// The command that makes it.
+        command: &'static str,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// A stage's result is older than what it was made from.
+    #[error("the {what} is older than the features of the atlas `{}`", atlas.display())]
+    Stale {
+        /// What is stale.
+        what: &'static str,
+        /// The command that renews it.
+        command: &'static str,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// The weights are not those the atlas was made with.
+    #[error("the weights are not those of the atlas: expected {expected}, got {got}: `{}`", path.display())]
+    OtherWeights {
+        /// Digest in the atlas.
+        expected: String,
+        /// Digest of the file.
+        got: String,
+        /// The file.
+        path: PathBuf,
+    },
+    /// An image that was asked about cannot be used.
+    #[error("cannot use the image: {}: `{}`", reject.message, path.display())]
+    Image {
+        /// Why.
+        reject: Reject,
+        /// The image.
+        path: PathBuf,
+    },
+    /// More neighbors than images.
+    #[error("`--k {k}` is above the number of images in the atlas, {images}")]
+    TooManyNeighbors {
+        /// Asked for.
+        k: usize,
+        /// There are.
+        images: usize,
+    },
+    /// The atlas holds no good image.
+    #[error("the atlas holds no image with features: `{}`", atlas.display())]
+    Empty {
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// The user asked to stop.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl PipelineError {
+    /// What the user can do about it, when there is something.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Missing { command, .. } | Self::Stale { command, .. } => {
+                Some(format!("run `{command}` first"))
+            }
+            Self::OtherWeights { .. } => {
+                Some("pass the weights of the extraction with `--weights`".to_owned())
+            }
+            Self::TooManyNeighbors { images, .. } => Some(format!("ask for at most {images}")),
+            Self::Empty { .. } => Some("its rejects/ say what was wrong with each image".to_owned()),
+            Self::Store(err) | Self::Extract(ExtractError::Store(err)) => err.hint().map(str::to_owned),
+            Self::Net(err) | Self::Extract(ExtractError::Net(err)) => err.hint().map(str::to_owned),
+            _ => None,
+        }
+    }
+
+    /// Whether the user asked for the end.
+    pub fn is_interruption(&self) -> bool {
+        matches!(
+            self,
+            Self::Interrupted
+                | Self::Extract(
+                    ExtractError::Interrupted { .. }
+                        | ExtractError::Source(SourceError::Cancelled)
+                        | ExtractError::Store(StoreError::Cancelled)
+                )
+                | Self::Source(SourceError::Cancelled)
+                | Self::Store(StoreError::Cancelled)
+                | Self::Index(IndexError::Cancelled)
+        )
+    }
+}

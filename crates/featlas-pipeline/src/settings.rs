@@ -1,0 +1,274 @@
+//! What a run does: every choice, with its default. The config file is this, in TOML.
+
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// Images a forward pass.
+pub const DEFAULT_BATCH: usize = 32;
+/// Images a shard: what a killed run loses at most.
+pub const DEFAULT_SHARD_ROWS: usize = 1024;
+/// Share of rejected images above which a run ends with exit code 3.
+pub const DEFAULT_MAX_REJECTS: f64 = 0.01;
+/// Patches a channel in a gallery.
+pub const DEFAULT_TOP: usize = 9;
+/// Longer side of a poster.
+pub const DEFAULT_POSTER_SIZE_PX: u32 = 4000;
+
+/// Everything that `featlas run` does. Keys are the long flags of the command line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Settings {
+    /// Folders, lists (csv, tsv, txt, parquet), tar shards or idx files to read.
+    pub images: Vec<PathBuf>,
+    /// Folder of the atlas.
+    pub out: PathBuf,
+    /// Architecture.
+    pub model: String,
+    /// Weights file; the embedded model needs none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<PathBuf>,
+    /// Layers to read: one fully connected layer (or none) and any conv layers. Empty: the model's own.
+    pub taps: Vec<String>,
+    /// Arithmetic of the network.
+    pub precision: Precision,
+    /// Images a forward pass.
+    pub batch: usize,
+    /// Threads; 0 uses every core.
+    pub threads: usize,
+    /// Images a shard.
+    pub shard_rows: usize,
+    /// Share of rejected images above which the run ends with exit code 3.
+    pub max_rejects: f64,
+    /// Globs of relative paths to leave out.
+    pub exclude: Vec<String>,
+    /// Whether symbolic links are followed.
+    pub follow_links: bool,
+    /// Column of a list that holds the paths.
+    pub path_column: String,
+    /// Column of a list that holds the labels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub label_column: Option<String>,
+    /// Whether images that were rejected before are tried again.
+    pub retry_rejects: bool,
+    /// The nearest-neighbor index.
+    pub index: IndexSettings,
+    /// The maps.
+    pub embed: EmbedSettings,
+    /// The posters.
+    pub poster: Vec<PosterSettings>,
+    /// The galleries.
+    pub gallery: GallerySettings,
+    /// The report.
+    pub report: ReportSettings,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            images: Vec::new(),
+            out: PathBuf::new(),
+            model: "alexnet-lite".to_owned(),
+            weights: None,
+            taps: Vec::new(),
+            precision: Precision::F32,
+            batch: DEFAULT_BATCH,
+            threads: 0,
+            shard_rows: DEFAULT_SHARD_ROWS,
+            max_rejects: DEFAULT_MAX_REJECTS,
+            exclude: Vec::new(),
+            follow_links: false,
+            path_column: "path".to_owned(),
+            label_column: None,
+            retry_rejects: false,
+            index: IndexSettings::default(),
+            embed: EmbedSettings::default(),
+            poster: PosterKind::ALL.map(PosterSettings::of).to_vec(),
+            gallery: GallerySettings::default(),
+            report: ReportSettings::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Threads to use: as set, or one a core.
+    pub fn num_threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.threads == 0 { cores() } else { self.threads }
+    }
+}
+
+/// Arithmetic of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+}
+
+impl Precision {
+    /// As written in the fingerprint.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+        }
+    }
+}
+
+/// How the HNSW graph is built and searched.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct IndexSettings {
+    /// Links a node, as `M` in the paper.
+    pub m: usize,
+    /// Candidates while building.
+    pub ef_construction: usize,
+    /// Candidates while searching.
+    pub ef_search: usize,
+    /// Seed of the levels and of the recall queries.
+    pub seed: u64,
+}
+
+impl Default for IndexSettings {
+    fn default() -> Self {
+        Self {
+            m: featlas_index::DEFAULT_M,
+            ef_construction: featlas_index::DEFAULT_EF_CONSTRUCTION,
+            ef_search: featlas_index::DEFAULT_EF_SEARCH,
+            seed: 0,
+        }
+    }
+}
+
+/// What vectors are compared.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Space {
+    /// The network's features.
+    #[default]
+    Fc7,
+    /// The raw pixels, 32 x 32 RGB: the lecture's comparison.
+    Pixels,
+}
+
+impl Space {
+    /// As written in file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fc7 => "fc7",
+            Self::Pixels => "pixels",
+        }
+    }
+}
+
+/// How the maps are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EmbedSettings {
+    /// What vectors are mapped.
+    pub space: Space,
+    /// Perplexity of t-SNE: about the number of neighbors that matter.
+    pub perplexity: f32,
+    /// Iterations of t-SNE.
+    pub iterations: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for EmbedSettings {
+    fn default() -> Self {
+        Self {
+            space: Space::Fc7,
+            perplexity: featlas_embed::DEFAULT_PERPLEXITY,
+            iterations: featlas_embed::DEFAULT_ITERATIONS,
+            seed: 0,
+        }
+    }
+}
+
+/// The kinds of poster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PosterKind {
+    /// Every image in a cell of its own, neighbors side by side.
+    Grid,
+    /// Every image at its place on the map.
+    Scatter,
+    /// Every cell shows the image nearest to it.
+    Fill,
+    /// A dot an image, colored by label.
+    Points,
+}
+
+impl PosterKind {
+    /// All kinds.
+    pub const ALL: [Self; 4] = [Self::Grid, Self::Scatter, Self::Fill, Self::Points];
+
+    /// As written in file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Grid => "grid",
+            Self::Scatter => "scatter",
+            Self::Fill => "fill",
+            Self::Points => "points",
+        }
+    }
+}
+
+/// One poster.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct PosterSettings {
+    /// Its kind.
+    pub kind: PosterKind,
+    /// Longer side in pixels.
+    #[serde(default = "default_poster_size_px")]
+    pub size_px: u32,
+    /// A line above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl PosterSettings {
+    /// A poster of `kind` with default size.
+    pub fn of(kind: PosterKind) -> Self {
+        Self { kind, size_px: DEFAULT_POSTER_SIZE_PX, title: None }
+    }
+}
+
+fn default_poster_size_px() -> u32 {
+    DEFAULT_POSTER_SIZE_PX
+}
+
+/// What the galleries show.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct GallerySettings {
+    /// Tapped conv layer; none: every one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// Patches a channel.
+    pub top: usize,
+}
+
+impl Default for GallerySettings {
+    fn default() -> Self {
+        Self { layer: None, top: DEFAULT_TOP }
+    }
+}
+
+/// What the report shows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ReportSettings {
+    /// Its title; none: the name of the atlas folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Images whose neighbors it shows.
+    pub queries: usize,
+}
+
+impl Default for ReportSettings {
+    fn default() -> Self {
+        Self { title: None, queries: 6 }
+    }
+}

@@ -1,0 +1,72 @@
+//! `featlas query`.
+
+use crate::args::QueryArgs;
+use crate::printer::Printer;
+use crate::settings::count;
+use featlas_pipeline::{Answer, QuerySettings, query as search, query_sheet, write_picture};
+use featlas_store::Atlas;
+use serde_json::json;
+
+pub(crate) fn query(args: &QueryArgs, printer: &Printer) -> anyhow::Result<()> {
+    let atlas = Atlas::open(&args.atlas)?;
+    let settings = QuerySettings {
+        k: count(args.k),
+        exact: args.exact,
+        spaces: args.space.iter().map(|&space| space.into()).collect(),
+        ef_search: args.ef_search.map(count),
+        weights: args.weights.clone(),
+    };
+    let answers = search(&atlas, &args.images, &settings, printer)?;
+    for answer in &answers {
+        if args.json {
+            Printer::data(&json_line(answer));
+        } else {
+            Printer::data(&table(answer));
+        }
+    }
+    if let Some(path) = &args.sheet {
+        write_picture(&query_sheet(&atlas, &answers)?, path)?;
+        printer.say(&format!("sheet -> {}", path.display()));
+    }
+    Ok(())
+}
+
+/// One line for programs: the query, the space, its neighbors nearest first.
+fn json_line(answer: &Answer) -> String {
+    let neighbors: Vec<_> = answer
+        .neighbors
+        .iter()
+        .map(|found| {
+            json!({
+                "image_id": found.neighbor.id,
+                "path": found.record.display_path,
+                "label": found.record.label,
+                "distance": found.neighbor.distance,
+            })
+        })
+        .collect();
+    json!({ "query": answer.query.to_string_lossy(), "space": answer.space.name(), "neighbors": neighbors })
+        .to_string()
+}
+
+/// A table for people.
+fn table(answer: &Answer) -> String {
+    let mut lines = vec![format!("{} ({})", answer.query.display(), answer.space.name())];
+    lines.extend(answer.neighbors.iter().zip(1..).map(|(found, rank)| {
+        format!("{rank:>5}  {:>10.4}  {}", found.neighbor.distance, printable(&found.record.display_path))
+    }));
+    lines.join("\n")
+}
+
+/// A name that cannot move the cursor or start a new line.
+fn printable(name: &str) -> String {
+    name.chars().flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(super::printable("a\nb\u{1b}[2J é"), "a\\nb\\u{1b}[2J é");
+    }
+}

@@ -1,0 +1,218 @@
+//! Somebody's nightly job: new images arrive, the atlas catches up, nobody watches.
+
+use featlas_core::{ImageId, Silent};
+use featlas_e2e::{Desk, read_json, snapshot, write_scene};
+use featlas_store::{Atlas, ImageRecord};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+fn desk() -> Desk {
+    Desk::new(env!("CARGO_BIN_EXE_featlas-under-test"))
+}
+
+fn config(desk: &Desk) {
+    let text = "images = [\"images\"]\nout = \"atlas\"\nbatch = 4\nshard-rows = 8\n\
+                [[poster]]\nkind = \"grid\"\nsize-px = 400\n[gallery]\ntop = 3\n";
+    fs_err::write(desk.path("nightly.toml"), text).unwrap();
+}
+
+fn records(atlas: &Path) -> Vec<ImageRecord> {
+    Atlas::open(atlas).unwrap().images().unwrap()
+}
+
+/// Feature values by path.
+fn features(atlas: &Path) -> BTreeMap<String, Vec<f32>> {
+    let atlas = Atlas::open(atlas).unwrap();
+    let paths: BTreeMap<ImageId, String> =
+        atlas.images().unwrap().into_iter().map(|record| (record.image_id, record.display_path)).collect();
+    let table = atlas.features(&Silent).unwrap();
+    assert_eq!(table.ids.len(), paths.len(), "one feature a live image");
+    table
+        .ids
+        .iter()
+        .zip(table.values.chunks(table.dim))
+        .map(|(id, row)| (paths[id].clone(), row.to_vec()))
+        .collect()
+}
+
+#[test]
+fn a_second_run_does_no_work_and_changes_no_byte() {
+    let desk = desk();
+    desk.draw_images(3, 6);
+    config(&desk);
+    desk.ok(["run", "nightly.toml"]);
+    let before = snapshot(&desk.path("atlas"));
+    let said = desk.ok(["run", "nightly.toml"]);
+    assert_eq!(snapshot(&desk.path("atlas")), before);
+    assert!(said.stderr.contains("up to date"), "{}", said.stderr);
+    desk.ok(["check", "atlas"]);
+}
+
+#[test]
+fn only_new_and_changed_images_are_computed() {
+    let desk = desk();
+    let images = desk.draw_images(2, 5);
+    config(&desk);
+    desk.ok(["run", "nightly.toml"]);
+    let before = records(&desk.path("atlas"));
+    let values_before = features(&desk.path("atlas"));
+
+    let class = images.join(featlas_scenes::classes()[0]);
+    let class_name = featlas_scenes::classes()[0];
+    write_scene(&class.join("new.jpg"), 0, 77);
+    write_scene(&class.join("001.jpg"), 0, 78);
+    fs_err::remove_file(class.join("002.jpg")).unwrap();
+    // Touched, but of the same content.
+    let bytes = fs_err::read(class.join("003.jpg")).unwrap();
+    std::thread::sleep(Duration::from_millis(20));
+    fs_err::write(class.join("003.jpg"), bytes).unwrap();
+    desk.ok(["run", "nightly.toml"]);
+
+    let run = read_json(&desk.path("atlas/run.json"));
+    let extract = &run["extract"];
+    assert_eq!(extract["new"], 1, "{extract}");
+    assert_eq!(extract["changed"], 1, "{extract}");
+    assert_eq!(extract["removed"], 1, "{extract}");
+    assert_eq!(extract["rows"], 2, "{extract}");
+
+    let after = records(&desk.path("atlas"));
+    let id = |records: &[ImageRecord], name: &str| {
+        let path = format!("{class_name}/{name}");
+        records.iter().find(|record| record.display_path == path).map(|record| record.image_id)
+    };
+    assert_eq!(after.len(), 10);
+    assert_eq!(id(&after, "000.jpg"), id(&before, "000.jpg"), "an unchanged image keeps its id");
+    assert_eq!(id(&after, "003.jpg"), id(&before, "003.jpg"), "a touched image keeps its id");
+    assert_eq!(id(&after, "002.jpg"), None, "a removed image is gone");
+    let used: BTreeSet<ImageId> = before.iter().map(|record| record.image_id).collect();
+    for name in ["new.jpg", "001.jpg"] {
+        assert!(!used.contains(&id(&after, name).unwrap()), "an id is never given twice");
+    }
+    let values = features(&desk.path("atlas"));
+    let path = |name: &str| format!("{class_name}/{name}");
+    assert_eq!(values[&path("000.jpg")], values_before[&path("000.jpg")]);
+    assert_ne!(values[&path("001.jpg")], values_before[&path("001.jpg")]);
+    desk.ok(["check", "atlas"]);
+}
+
+#[test]
+fn a_killed_run_is_taken_up_where_it_stood() {
+    let desk = desk();
+    desk.draw_images(6, 16);
+    let extract = |out: &str| {
+        ["extract", "--images", "images", "--out", out, "--shard-rows", "8", "--batch", "4"]
+            .map(str::to_owned)
+    };
+    let start = Instant::now();
+    desk.ok(extract("whole"));
+    let whole_time = start.elapsed();
+
+    let mut kills = 0;
+    for moment in 1..=6 {
+        let mut child = desk.start(extract("killed"));
+        std::thread::sleep(whole_time.mul_f64(f64::from(moment) / 9.0));
+        if child.try_wait().unwrap().is_none() {
+            kills += 1;
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(kills > 0, "no run was killed while it worked");
+    desk.ok(extract("killed"));
+    let paths: BTreeSet<String> =
+        records(&desk.path("killed")).into_iter().map(|record| record.display_path).collect();
+    assert_eq!(paths.len(), 96, "no image twice, none lost");
+    assert_eq!(features(&desk.path("killed")), features(&desk.path("whole")));
+    desk.ok(["gc", "killed"]);
+    desk.ok(["check", "killed"]);
+}
+
+#[test]
+fn values_do_not_depend_on_batch_or_threads() {
+    let desk = desk();
+    desk.draw_images(2, 8);
+    let base = ["extract", "--images", "images", "--out"];
+    desk.ok(base.iter().chain(&["a", "--batch", "1", "--threads", "1"]));
+    desk.ok(base.iter().chain(&["b", "--batch", "7", "--threads", "3"]));
+    let (a, b) = (features(&desk.path("a")), features(&desk.path("b")));
+    assert_eq!(a.len(), 16);
+    for (path, row) in &a {
+        let norm = featlas_core::l2_norm(row);
+        let difference: Vec<f32> = row.iter().zip(&b[path]).map(|(x, y)| x - y).collect();
+        let relative = featlas_core::l2_norm(&difference) / norm;
+        assert!(relative < 1e-5, "{path}: {relative}");
+    }
+}
+
+#[test]
+fn two_runs_at_once_do_not_mix() {
+    let desk = desk();
+    desk.draw_images(3, 8);
+    let args = ["extract", "--images", "images", "--out", "atlas", "--shard-rows", "4", "--batch", "4"];
+    let (first, second) = (desk.start(args), desk.start(args));
+    let codes = [first, second].map(|child| child.wait_with_output().unwrap());
+    assert!(codes.iter().any(|output| output.status.success()));
+    for output in codes.iter().filter(|output| !output.status.success()) {
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains("in use") || text.contains("lock"), "{text}");
+    }
+    desk.ok(args);
+    assert_eq!(records(&desk.path("atlas")).len(), 24);
+    desk.ok(["check", "atlas"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_ends_cleanly_and_says_how_to_go_on() {
+    let desk = desk();
+    desk.draw_images(8, 16);
+    let args = ["extract", "--images", "images", "--out", "atlas", "--shard-rows", "8", "--batch", "4"];
+    let child = desk.start(args);
+    let commits = desk.path("atlas/commits");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while fs_err::read_dir(&commits).map_or(0, Iterator::count) < 2 && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let kill = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(kill.success());
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(130), "{text}");
+    assert!(text.contains("goes on from there"), "{text}");
+    let kept = records(&desk.path("atlas")).len();
+    assert!((8..128).contains(&kept), "{kept} rows were kept");
+    desk.ok(["check", "atlas"]);
+    desk.ok(args);
+    assert_eq!(records(&desk.path("atlas")).len(), 128);
+}
+
+#[test]
+fn an_atlas_of_other_taps_is_refused_before_any_work() {
+    let desk = desk();
+    desk.draw_images(1, 2);
+    desk.ok(["extract", "--images", "images", "--out", "atlas"]);
+    let before = snapshot(&desk.path("atlas"));
+    let said = desk.run(["extract", "--images", "images", "--out", "atlas", "--taps", "conv3,fc7"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("conv taps") && said.stderr.contains("conv3"), "{}", said.stderr);
+    assert_eq!(snapshot(&desk.path("atlas")), before);
+}
+
+#[test]
+fn several_conv_layers_can_be_tapped_at_once() {
+    let desk = desk();
+    desk.draw_images(2, 3);
+    fs_err::write(
+        desk.path("taps.toml"),
+        "images = [\"images\"]\nout = \"atlas\"\ntaps = [\"conv1\", \"conv5\", \"fc6\"]\n",
+    )
+    .unwrap();
+    desk.ok(["run", "taps.toml"]);
+    let atlas = Atlas::open(&desk.path("atlas")).unwrap();
+    assert_eq!(atlas.manifest().schema.feature_column, "fc6");
+    let channels: Vec<usize> = atlas.manifest().schema.convs.iter().map(|conv| conv.channels).collect();
+    assert_eq!(channels, [48, 128]);
+    assert!(desk.path("atlas/galleries/conv1/channel-047.png").is_file());
+    assert!(desk.path("atlas/galleries/conv5/channel-127.png").is_file());
+}
