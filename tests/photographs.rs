@@ -4,7 +4,7 @@ use featlas_core::{ImageId, Rect};
 use featlas_e2e::{Desk, read_json, shared};
 use featlas_extract::{PatchPlace, top_patches};
 use featlas_net::{Backend as _, Batch, CandleBackend, Model};
-use featlas_store::{Atlas, ImageRecord};
+use featlas_store::{Atlas, ImageRecord, StoreError};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -38,7 +38,7 @@ fn maxima(atlas: &Atlas, layer: &str) -> BTreeMap<ImageId, (Vec<f32>, Vec<u16>)>
             for ((id, max), argmax) in ids.iter().zip(max.chunks(channels)).zip(argmax.chunks(channels)) {
                 rows.insert(*id, (max.to_vec(), argmax.to_vec()));
             }
-            Ok(())
+            Ok::<_, StoreError>(())
         })
         .unwrap();
     rows

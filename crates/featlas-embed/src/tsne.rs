@@ -1,4 +1,5 @@
-//! t-SNE (van der Maaten & Hinton 2008) by interpolation (`FIt-SNE`, Linderman et al. 2019), through `bhtsne`.
+//! t-SNE (van der Maaten & Hinton 2008) through `bhtsne`: by interpolation (`FIt-SNE`, Linderman et al. 2019), or
+//! with a Barnes-Hut tree where points are few.
 //!
 //! The neighbors and the starting points are given, and one thread runs the iterations: what is left has no
 //! chance in it, so the same input gives the same bytes.
@@ -23,6 +24,13 @@ const START_STD: f64 = 1e-4;
 /// Fewest points that t-SNE arranges; below, the starting points are the map.
 const FEWEST: usize = 4;
 
+/// Fewest points whose repulsion is interpolated. Few points drift far apart, and the grid of the
+/// interpolation grows with the area: ten points took minutes. Below, the Barnes-Hut tree is used.
+const FEWEST_INTERPOLATED: usize = 1000;
+/// Accuracy of the Barnes-Hut tree (van der Maaten 2014): cells up to this share of their distance wide are
+/// taken as one point.
+const BARNES_HUT_THETA: f32 = 0.5;
+
 /// How to run t-SNE.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TsneParams {
@@ -30,7 +38,7 @@ pub struct TsneParams {
     pub perplexity: f32,
     /// Iterations; see [`DEFAULT_ITERATIONS`].
     pub iterations: usize,
-    /// Step length; none: `max(n / 3, 200)`, three to four times the usual rule, at which `FIt-SNE` of `bhtsne`
+    /// Step length; none: `max(n / 3, 50)`, three to four times the usual rule, at which `FIt-SNE` of `bhtsne`
     /// comes closest to openTSNE's divergence.
     pub learning_rate: Option<f32>,
     /// Decides how coinciding starting points are told apart.
@@ -97,7 +105,7 @@ pub fn tsne(
         let asked = params.perplexity;
         adjustments.push(format!("perplexity {asked} wants more than {n} images; used {perplexity:.1}"));
     }
-    let learning_rate = params.learning_rate.unwrap_or((n as f32 / 3.0).max(200.0));
+    let learning_rate = params.learning_rate.unwrap_or((n as f32 / 3.0).max(50.0));
     let table: Vec<Vec<Neighbor<f32>>> = neighbors.iter().map(|row| affinity_distances(row)).collect();
     let settings = Settings { perplexity, learning_rate, iterations: params.iterations };
     progress.begin(Stage::Tsne, Some(params.iterations as u64));
@@ -248,7 +256,11 @@ fn iterate(
                 resume_unwind(Box::new(Stop));
             }
         });
-    tsne.fit_sne_with_neighbors(table);
+    if table.len() < FEWEST_INTERPOLATED {
+        tsne.barnes_hut_with_neighbors(BARNES_HUT_THETA, table);
+    } else {
+        tsne.fit_sne_with_neighbors(table);
+    }
     tsne.embedding()
 }
 

@@ -71,10 +71,10 @@ pub fn embed(
     let pca = featlas_embed::fit_pca(rows, PCA_COMPONENTS, progress)?;
     let scores = pca.project(rows);
     let components = pca.num_components();
-    let first_two: Vec<f32> = scores
-        .chunks(components.max(1))
-        .flat_map(|row| [row.first().copied().unwrap_or(0.0), row.get(1).copied().unwrap_or(0.0)])
-        .collect();
+    // Fewer than two components, as of a single image, leave the plane's other axes at zero.
+    let score =
+        |row: usize, axis: usize| if axis < components { scores[row * components + axis] } else { 0.0 };
+    let first_two: Vec<f32> = (0..n).flat_map(|row| [score(row, 0), score(row, 1)]).collect();
 
     let wanted = featlas_embed::neighbors_wanted(settings.perplexity, n);
     let directions = Directions::new(loaded.ids, loaded.values, loaded.dim)?;

@@ -15,6 +15,8 @@ pub(crate) const RECALL_FILE: &str = "index/recall.json";
 
 /// Neighbors at which recall is measured.
 pub(crate) const RECALL_K: usize = 10;
+/// Name of the recall at the index's own `ef_search` among the stage's figures.
+pub(crate) const RECALL_AT_10: &str = "recall_at_10";
 const RECALL_QUERIES: usize = 500;
 
 /// Builds the index if the features or the settings changed.
@@ -55,7 +57,9 @@ pub fn index(
         atlas.write_file(RECALL_FILE, &recall_json)?,
     ];
     let secs = stage.finish(atlas, outputs)?;
-    let figures = serde_json::to_value(&recall).map_err(|err| PipelineError::Io(err.into()))?;
+    let mut figures = serde_json::to_value(&recall).map_err(|err| PipelineError::Io(err.into()))?;
+    let at_default = recall.curve.iter().find(|point| point.ef_search == settings.ef_search);
+    figures[RECALL_AT_10] = at_default.map(|point| point.recall).into();
     Ok(StageSummary::done(name::INDEX, secs, index.len() as u64, "images", figures))
 }
 

@@ -184,7 +184,7 @@ pub fn query_sheet(atlas: &Atlas, answers: &[Answer]) -> Result<RgbImage, Pipeli
                 .iter()
                 .map(|found| SheetItem {
                     image: thumbnails.get(&found.neighbor.id).cloned().unwrap_or_else(blank),
-                    caption: format!("{:.4}", found.neighbor.distance),
+                    caption: answer.space.distance_text(found.neighbor.distance),
                     sub: found.record.display_path.clone(),
                 })
                 .collect(),

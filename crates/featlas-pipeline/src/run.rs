@@ -1,5 +1,6 @@
 //! A whole run: every stage in order, then `run.json`.
 
+use crate::index::RECALL_AT_10;
 use crate::stage::name;
 use crate::{
     PipelineError, RunSummary, Settings, StageSummary, embed, extract, gallery, index, memory, posters,
@@ -113,5 +114,5 @@ impl Clock {
 }
 
 fn recall_of(stages: &[StageSummary]) -> Option<f64> {
-    stages.iter().find(|stage| stage.name == name::INDEX)?.figures.get("recall")?.as_f64()
+    stages.iter().find(|stage| stage.name == name::INDEX)?.figures.get(RECALL_AT_10)?.as_f64()
 }

@@ -151,6 +151,15 @@ pub enum Space {
 }
 
 impl Space {
+    /// A distance with the digits that mean something: cosine distances lie in `[0, 2]`, distances of pixels in
+    /// the thousands.
+    pub fn distance_text(self, distance: f32) -> String {
+        match self {
+            Self::Fc7 => format!("{distance:.4}"),
+            Self::Pixels => format!("{distance:.0}"),
+        }
+    }
+
     /// As written in file names.
     pub fn name(self) -> &'static str {
         match self {

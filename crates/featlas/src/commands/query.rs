@@ -53,7 +53,8 @@ fn json_line(answer: &Answer) -> String {
 fn table(answer: &Answer) -> String {
     let mut lines = vec![format!("{} ({})", answer.query.display(), answer.space.name())];
     lines.extend(answer.neighbors.iter().zip(1..).map(|(found, rank)| {
-        format!("{rank:>5}  {:>10.4}  {}", found.neighbor.distance, printable(&found.record.display_path))
+        let distance = answer.space.distance_text(found.neighbor.distance);
+        format!("{rank:>5}  {distance:>10}  {}", printable(&found.record.display_path))
     }));
     lines.join("\n")
 }
