@@ -1,5 +1,7 @@
 //! What bad input gets: a reject row with a reason, or an error that names the thing and what to do.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use featlas_e2e::{Desk, Said, write_scene};
 use featlas_store::{Atlas, RejectRow};
 use std::collections::BTreeMap;

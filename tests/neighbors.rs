@@ -1,5 +1,7 @@
 //! A researcher asks: which images does the network see as like this one?
 
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use featlas_e2e::Desk;
 use serde_json::Value;
 

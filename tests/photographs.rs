@@ -1,5 +1,7 @@
 //! Real photographs through a real network, held against PyTorch. Runs where `../shared` is.
 
+#![expect(clippy::unwrap_used, reason = "a test may stop where it stands")]
+
 use featlas_core::{ImageId, Rect};
 use featlas_e2e::{Desk, read_json, shared};
 use featlas_extract::{PatchPlace, top_patches};
@@ -76,7 +78,10 @@ fn squeezenet_on_the_photographs_agrees_with_pytorch() {
                 (got - value).abs() <= 1e-3 * value.abs().max(0.1),
                 "{file} channel {channel}: {got} for {value}"
             );
-            assert_eq!(f64::from(argmax[channel]), cell, "{file} channel {channel}");
+            assert!(
+                (f64::from(argmax[channel]) - cell).abs() < 0.5,
+                "{file} channel {channel}: another cell"
+            );
         }
     }
 
@@ -143,7 +148,7 @@ fn a_recorded_maximum_is_true() {
 
 fn blank_outside(batch: &mut Batch, keep: Rect, side: usize) {
     for (at, value) in batch.slot(0).iter_mut().enumerate() {
-        let (x, y) = ((at % side) as i64, (at / side % side) as i64);
+        let [x, y] = [at % side, at / side % side].map(|v| i64::try_from(v).unwrap());
         if x < keep.left || x >= keep.right || y < keep.top || y >= keep.bottom {
             *value = 3.0;
         }

@@ -208,7 +208,9 @@ fn improve(
                 let gain = price(&|i| cell_of[points[i]]) - price(&|i| better[i]);
                 if gain > 1e-9 {
                     gained += gain;
-                    cells.iter().for_each(|&cell| point_in[cell] = None);
+                    for &cell in &cells {
+                        point_in[cell] = None;
+                    }
                     for (&point, &cell) in points.iter().zip(&better) {
                         cell_of[point] = cell;
                         point_in[cell] = Some(point);
@@ -229,7 +231,7 @@ mod tests {
     use super::*;
     use featlas_core::Silent;
     use proptest::prelude::*;
-    use rand::{RngExt as _, SeedableRng as _};
+    use rand::SeedableRng as _;
     use rand_chacha::ChaCha8Rng;
 
     fn blob(n: usize, seed: u64) -> Vec<f32> {

@@ -128,6 +128,9 @@ pub fn fit_pca(rows: RowsView<'_>, k: usize, progress: &dyn Progress) -> Result<
     Ok(pca)
 }
 
+/// Eigenvalues by falling size, each with the column of its vector.
+type Order = Vec<(f64, usize)>;
+
 /// Variance and direction of each component, by falling variance.
 type Components = Vec<(f64, Vec<f32>)>;
 
@@ -184,14 +187,14 @@ fn gram(a: MatRef<'_, f64>, scale: f64) -> Mat<f64> {
 
 /// Eigenvalues by falling size with the column of each one's vector. The residual `|Av - lv|` is checked, since
 /// everything that follows trusts it.
-fn eigen(a: MatRef<'_, f64>) -> Result<(Vec<(f64, usize)>, Mat<f64>), EmbedError> {
+fn eigen(a: MatRef<'_, f64>) -> Result<(Order, Mat<f64>), EmbedError> {
     let failed =
         |residual: f64| EmbedError::Diverged { what: "eigenvalue decomposition", residual, limit: 1e-8 };
     let eigen = a.self_adjoint_eigen(Side::Lower).map_err(|_no_convergence| failed(f64::INFINITY))?;
     let (values, vectors) = (eigen.S().column_vector(), eigen.U().to_owned());
     let largest = values.iter().fold(f64::MIN_POSITIVE, |largest, v| largest.max(v.abs()));
     let product = a * &vectors;
-    let mut order: Vec<(f64, usize)> = values.iter().copied().zip(0..).collect();
+    let mut order: Order = values.iter().copied().zip(0..).collect();
     order.sort_by(|a, b| b.0.total_cmp(&a.0));
     let residual = order.iter().fold(0.0_f64, |worst, &(value, at)| {
         let difference = product.col(at) - vectors.col(at) * faer::Scale(value);
@@ -213,7 +216,7 @@ fn subspace(
     let (n, dim) = (rows.len(), rows.dim());
     let width = (k + OVERSAMPLING).min(n).min(dim);
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let mut directions = orthonormal(Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32)));
+    let mut directions = orthonormal(&Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32)));
     let scale = 1.0 / (n - 1) as f64;
     let mut worst = f64::INFINITY;
     for _ in 0..MAX_PASSES {
@@ -245,14 +248,14 @@ fn subspace(
         }
         #[expect(clippy::cast_possible_truncation, reason = "directions only need f32's precision")]
         let next = Mat::from_fn(dim, width, |i, j| image_of_ritz[(i, j)] as f32);
-        directions = orthonormal(next);
+        directions = orthonormal(&next);
         progress.advance(Stage::Pca, 1);
     }
     Err(EmbedError::Diverged { what: "PCA", residual: worst, limit: RESIDUAL })
 }
 
 /// An orthonormal basis of the columns' span.
-fn orthonormal(a: Mat<f32>) -> Mat<f32> {
+fn orthonormal(a: &Mat<f32>) -> Mat<f32> {
     a.qr().compute_thin_Q()
 }
 
@@ -321,7 +324,9 @@ fn narrow(direction: &[f64]) -> Vec<f32> {
 fn fix_sign(component: &mut [f32]) {
     let largest = component.iter().copied().fold(0.0_f32, |a, b| if b.abs() > a.abs() { b } else { a });
     if largest < 0.0 {
-        component.iter_mut().for_each(|v| *v = -*v);
+        for v in component {
+            *v = -*v;
+        }
     }
 }
 

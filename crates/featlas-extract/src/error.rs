@@ -13,7 +13,7 @@ pub enum ExtractError {
     Source(#[from] SourceError),
     /// The network refused a batch.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Net(Box<NetError>),
     /// The atlas cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -45,4 +45,11 @@ pub enum ExtractError {
         /// Which.
         thread: &'static str,
     },
+}
+
+impl From<NetError> for ExtractError {
+    fn from(err: NetError) -> Self {
+        // Boxed, since it is the largest of all and errors travel through every result.
+        Self::Net(Box::new(err))
+    }
 }

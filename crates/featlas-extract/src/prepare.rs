@@ -44,14 +44,14 @@ pub(crate) fn prepare(
         content_hash,
         width: image.width(),
         height: image.height(),
-        thumbnail: encode_jpeg(&small, THUMBNAIL_QUALITY).map_err(no_thumbnail)?,
+        thumbnail: encode_jpeg(&small, THUMBNAIL_QUALITY).map_err(|err| no_thumbnail(&err))?,
         pixels: pixels_of(&image),
     })
 }
 
 /// A thumbnail is at most 128 px a side, so that it cannot be encoded is a fault of ours; the image is told
 /// as a reject all the same, so that the run goes on.
-fn no_thumbnail(err: EncodeError) -> Reject {
+fn no_thumbnail(err: &EncodeError) -> Reject {
     Reject::new(RejectReason::DecoderPanic, format!("no thumbnail: {err}"))
 }
 

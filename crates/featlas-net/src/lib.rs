@@ -1,8 +1,9 @@
 //! Network architectures as data, weights, forward pass, receptive fields, preprocessing.
 //!
 //! One list of layers ([`arch`]) is the single source of truth: shapes and receptive fields
-//! ([`geometry`]), the check of a weights file ([`weights`]) and the forward pass ([`backend`]) all read
-//! it. This crate knows nothing of datasets and of how results are stored.
+//! ([`Architecture::shapes`], [`Model::receptive_field`]), the check of a weights file ([`weights`]) and
+//! the forward pass ([`backend`]) all read it. This crate knows nothing of datasets and of how results
+//! are stored.
 //!
 //! ```
 //! use featlas_net::{Backend as _, Batch, CandleBackend, Model};
@@ -24,7 +25,7 @@ pub mod arch;
 pub mod backend;
 mod classes;
 mod error;
-pub mod geometry;
+mod geometry;
 mod model;
 mod preprocess;
 mod taps;

@@ -67,7 +67,7 @@ pub fn embed(
     let loaded = load_vectors(atlas, settings.space, progress)?;
     let (ids, n) = (loaded.ids.clone(), loaded.ids.len());
 
-    let rows = RowsView::new(&loaded.values, loaded.dim).expect("the store reads whole rows");
+    let rows = RowsView::new(&loaded.values, loaded.dim)?;
     let pca = featlas_embed::fit_pca(rows, PCA_COMPONENTS, progress)?;
     let scores = pca.project(rows);
     let components = pca.num_components();
@@ -77,7 +77,7 @@ pub fn embed(
     let first_two: Vec<f32> = (0..n).flat_map(|row| [score(row, 0), score(row, 1)]).collect();
 
     let wanted = featlas_embed::neighbors_wanted(settings.perplexity, n);
-    let directions = Directions::new(loaded.ids, loaded.values, loaded.dim)?;
+    let directions = Directions::new(&ids, loaded.values, loaded.dim)?;
     let neighbors = directions.neighbors_of_all(wanted, progress)?;
     let params = TsneParams {
         perplexity: settings.perplexity,
@@ -129,9 +129,9 @@ struct Directions {
 }
 
 impl Directions {
-    fn new(ids: Vec<ImageId>, values: Vec<f32>, dim: usize) -> Result<Self, PipelineError> {
+    fn new(ids: &[ImageId], values: Vec<f32>, dim: usize) -> Result<Self, PipelineError> {
         let n = ids.len();
-        let (vectors, zero) = Vectors::new(ids.clone(), values, dim)?;
+        let (vectors, zero) = Vectors::new(ids.to_vec(), values, dim)?;
         let rows = (0..n).filter(|&row| zero.binary_search(&ids[row]).is_err()).collect();
         Ok(Self { vectors, rows, n })
     }

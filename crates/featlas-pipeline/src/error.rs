@@ -1,5 +1,6 @@
 //! What can stop a stage.
 
+use featlas_core::RowsError;
 use featlas_embed::EmbedError;
 use featlas_extract::ExtractError;
 use featlas_image::{EncodeError, Reject, SourceError};
@@ -21,13 +22,16 @@ pub enum PipelineError {
     Source(#[from] SourceError),
     /// From the network.
     #[error(transparent)]
-    Net(#[from] NetError),
+    Net(Box<NetError>),
     /// From the atlas.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// From the index.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// Vectors that do not divide into whole rows.
+    #[error(transparent)]
+    Rows(#[from] RowsError),
     /// From the maps.
     #[error(transparent)]
     Embed(#[from] EmbedError),
@@ -137,5 +141,12 @@ impl PipelineError {
                 | Self::Store(StoreError::Cancelled)
                 | Self::Index(IndexError::Cancelled)
         )
+    }
+}
+
+impl From<NetError> for PipelineError {
+    fn from(err: NetError) -> Self {
+        // Boxed, since it is the largest of all and errors travel through every result.
+        Self::Net(Box::new(err))
     }
 }

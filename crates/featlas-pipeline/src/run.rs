@@ -11,6 +11,9 @@ use featlas_extract::ExtractReport;
 use featlas_store::Atlas;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+/// A stage that works on an atlas.
+type Step<'a> = &'a dyn Fn(&mut Atlas) -> Result<StageSummary, PipelineError>;
+
 /// Runs every stage; those whose inputs and settings are unchanged do nothing. A run that changed
 /// nothing writes nothing.
 ///
@@ -26,7 +29,7 @@ pub fn run(
     let (mut atlas, extracted, extract_report) = extract(settings, progress)?;
     let mut stages = vec![extracted];
     done(&stages[0]);
-    let steps: [&dyn Fn(&mut Atlas) -> Result<StageSummary, PipelineError>; 5] = [
+    let steps: [Step<'_>; 5] = [
         &|atlas| index(atlas, &settings.index, threads, progress),
         &|atlas| embed(atlas, &settings.embed, progress),
         &|atlas| posters(atlas, &settings.poster, progress),

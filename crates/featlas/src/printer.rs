@@ -1,6 +1,6 @@
 //! The one place that writes to stdout and stderr, and draws progress bars.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "printing is this module's duty")]
+#![expect(clippy::print_stderr, reason = "printing is this module's duty")]
 
 use crate::args::OutputArgs;
 use featlas_core::{Progress, Stage};
@@ -23,7 +23,6 @@ impl Cancel {
         ctrlc::set_handler(move || {
             flag.store(true, Ordering::Relaxed);
             if presses.fetch_add(1, Ordering::Relaxed) > 0 {
-                #[expect(clippy::exit, reason = "a second Ctrl-C means now")]
                 std::process::exit(crate::exit::INTERRUPTED.into());
             }
             eprintln!("\nstopping after the batch in hand; once more to stop at once");

@@ -18,7 +18,10 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// Numbers in the patch matrix of one convolution tile: it should stay in the second-level cache.
-const TILE_VALUES: usize = 1 << 18;
+const TILE_VALUES: usize = 1 << 16;
+
+/// Output cells of a tile are a multiple of this: the height of the matrix product's AVX-512 kernel.
+const TILE_CELLS: usize = 64;
 
 /// Outputs of a fully connected layer that are computed as one matrix product.
 const LINEAR_CHUNK: usize = 512;
@@ -293,7 +296,7 @@ impl Matrix {
     }
 }
 
-/// One image's convolution: for each group and tile of output rows, kernels times patches.
+/// One image's convolution: for each group and tile of output cells, kernels times patches.
 fn convolve(
     image: &[f32],
     shape: Shape,
@@ -306,26 +309,25 @@ fn convolve(
     let group = Shape { c: shape.c / groups.len(), ..shape };
     let group_out = Shape { c: out.c / groups.len(), ..out };
     let patch = group.c * window.kernel * window.kernel;
-    let rows = (TILE_VALUES / (patch * out.w)).clamp(1, out.h);
+    let tile = (TILE_VALUES / patch).max(1).next_multiple_of(TILE_CELLS);
     let tiles: Vec<Range<usize>> =
-        (0..out.h).step_by(rows).map(|start| start..(start + rows).min(out.h)).collect();
+        (0..out.cells()).step_by(tile).map(|start| start..(start + tile).min(out.cells())).collect();
     let pieces = groups.iter().zip(image.chunks_exact(group.len())).zip(bias.chunks_exact(group_out.c));
     for (((kernels, image), bias), result) in pieces.zip(result.chunks_exact_mut(group_out.len())) {
         // Every tile has its own matrix: a buffer kept by thread would be in use again when rayon lets
         // the thread steal another tile from inside the product.
         let products = tiles
             .par_iter()
-            .map(|rows| {
-                let columns = rows.len() * out.w;
-                let patches = ops::patches(image, group, window, out.w, rows.clone());
-                kernels.matmul(&Tensor::from_vec(patches, (patch, columns), &Device::Cpu)?)
+            .map(|cells| {
+                let patches = ops::patches(image, group, window, out.w, cells.clone());
+                kernels.matmul(&Tensor::from_vec(patches, (patch, cells.len()), &Device::Cpu)?)
             })
             .collect::<candle_core::Result<Vec<_>>>()?;
-        for (rows, product) in tiles.iter().zip(&products) {
+        for (cells, product) in tiles.iter().zip(&products) {
             with_values(product, |values| {
                 let planes = result.chunks_exact_mut(out.cells()).zip(bias);
-                for ((plane, &bias), row) in planes.zip(values.chunks_exact(rows.len() * out.w)) {
-                    let plane = &mut plane[rows.start * out.w..rows.end * out.w];
+                for ((plane, &bias), row) in planes.zip(values.chunks_exact(cells.len())) {
+                    let plane = &mut plane[cells.clone()];
                     plane.copy_from_slice(row);
                     ops::add_bias(plane, bias, relu);
                 }

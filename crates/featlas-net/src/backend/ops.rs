@@ -175,8 +175,8 @@ pub(crate) fn channel_maxima(input: &[f32], shape: Shape) -> ConvMaxima {
     ConvMaxima { max, argmax }
 }
 
-/// The patches under output rows `rows` of a convolution, as the columns of a
-/// `(c * kernel * kernel, rows * out_w)` matrix; zeros where a patch sees padding.
+/// The patches under output cells `cells` (row-major) of a convolution, as the columns of a
+/// `(c * kernel * kernel, cells)` matrix; zeros where a patch sees padding.
 ///
 /// `input` is one image, or one group of its channels.
 pub(crate) fn patches(
@@ -184,31 +184,39 @@ pub(crate) fn patches(
     shape: Shape,
     window: Window,
     out_w: usize,
-    rows: Range<usize>,
+    cells: Range<usize>,
 ) -> Vec<f32> {
     let Window { kernel, stride, padding } = window;
-    let tile = rows.len() * out_w;
-    let mut out = vec![0.0; shape.c * kernel * kernel * tile];
-    let mut lines = out.chunks_exact_mut(tile);
+    let mut out = vec![0.0; shape.c * kernel * kernel * cells.len()];
+    let mut lines = out.chunks_exact_mut(cells.len().max(1));
+    // The rows of the output that the cells lie in: each with its columns, and where they begin in a line.
+    let rows: Vec<(usize, Range<usize>, usize)> = (cells.start / out_w..cells.end.div_ceil(out_w))
+        .map(|y| {
+            let row = y * out_w;
+            let (start, end) = (cells.start.max(row), cells.end.min(row + out_w));
+            (y, start - row..end - row, start - cells.start)
+        })
+        .collect();
     for plane in input.chunks_exact(shape.cells()) {
         for (ky, kx) in (0..kernel).flat_map(|ky| (0..kernel).map(move |kx| (ky, kx))) {
             let line = lines.next().expect("one line for every place in the kernel");
             // Columns of the output whose patch has this place inside the input.
-            let first = padding.saturating_sub(kx).div_ceil(stride);
-            let end = (shape.w + padding).saturating_sub(kx).div_ceil(stride).min(out_w);
-            if first >= end {
-                continue;
-            }
-            let start = first * stride + kx - padding;
-            for (y, line) in rows.clone().zip(line.chunks_exact_mut(out_w)) {
+            let inside = padding.saturating_sub(kx).div_ceil(stride)
+                ..(shape.w + padding).saturating_sub(kx).div_ceil(stride);
+            for (y, columns, at) in &rows {
                 let Some(iy) = (y * stride + ky).checked_sub(padding).filter(|&iy| iy < shape.h) else {
                     continue;
                 };
-                let source = &plane[iy * shape.w..][..shape.w][start..];
+                let (first, end) = (columns.start.max(inside.start), columns.end.min(inside.end));
+                if first >= end {
+                    continue;
+                }
+                let source = &plane[iy * shape.w + first * stride + kx - padding..];
+                let line = &mut line[at + first - columns.start..][..end - first];
                 if stride == 1 {
-                    line[first..end].copy_from_slice(&source[..end - first]);
+                    line.copy_from_slice(&source[..line.len()]);
                 } else {
-                    for (value, &pixel) in line[first..end].iter_mut().zip(source.iter().step_by(stride)) {
+                    for (value, &pixel) in line.iter_mut().zip(source.iter().step_by(stride)) {
                         *value = pixel;
                     }
                 }

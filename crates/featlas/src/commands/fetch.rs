@@ -28,7 +28,7 @@ pub(crate) fn fetch(
     };
     let agent: ureq::Agent = ureq::Agent::config_builder()
         .timeout_connect(Some(Duration::from_secs(20)))
-        .timeout_recv_response(Some(Duration::from_secs(60)))
+        .timeout_recv_response(Some(Duration::from_mins(1)))
         .build()
         .into();
     let mut response = agent.get(url).call().map_err(unreachable)?;
@@ -75,7 +75,9 @@ fn copy(from: &mut dyn Read, to: &Path, progress: &dyn Progress) -> anyhow::Resu
         progress.advance(Stage::Fetch, n as u64);
     }
     file.sync_all()?;
-    Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    let digits =
+        |byte: &u8| [byte >> 4, byte & 15].map(|half| char::from_digit(half.into(), 16).unwrap_or('?'));
+    Ok(hash.finalize().iter().flat_map(digits).collect())
 }
 
 #[cfg(test)]
