@@ -43,7 +43,7 @@ pub fn extract(
     let records = source_records(&sources);
     let mut atlas = match existing {
         Some(atlas) => atlas,
-        None => Atlas::create(&settings.out, &Manifest::new(fingerprint, schema.clone(), records.clone()))?,
+        None => create(&settings.out, &Manifest::new(fingerprint, schema.clone(), records.clone()))?,
     };
     let params = extract_params(settings)?;
     let nothing_to_do = plan.work.is_empty() && plan.removed.is_empty();
@@ -88,6 +88,17 @@ fn open_existing(root: &Path, fingerprint: &Fingerprint) -> Result<Option<Atlas>
         }
         Err(StoreError::NotAnAtlas { .. }) => Ok(None),
         Err(err) => Err(err.into()),
+    }
+}
+
+/// Makes the atlas. Another run may have made it since we looked; then that run has it in hand.
+fn create(root: &Path, manifest: &Manifest) -> Result<Atlas, PipelineError> {
+    match Atlas::create(root, manifest) {
+        Err(StoreError::AlreadyAnAtlas { path }) => {
+            let holder = "another run, which has just made it".to_owned();
+            Err(StoreError::Locked { holder, path }.into())
+        }
+        made => Ok(made?),
     }
 }
 
