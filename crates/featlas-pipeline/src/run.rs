@@ -64,7 +64,7 @@ pub fn run_one(
 /// Runs the extraction alone.
 ///
 /// # Errors
-/// As [`extract`].
+/// As [`extract()`].
 pub fn run_extract(settings: &Settings, progress: &dyn Progress) -> Result<RunSummary, PipelineError> {
     let clock = Clock::start();
     let (mut atlas, stage, report) = extract(settings, progress)?;

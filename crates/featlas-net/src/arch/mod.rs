@@ -2,7 +2,7 @@
 //!
 //! The forward pass, the shapes, the receptive fields and the check of a weights file all read the
 //! same [`Layer`]s. To add an architecture, write a function that returns one and name it in
-//! [`ARCHITECTURES`]; nothing else changes.
+//! `ARCHITECTURES`; nothing else changes.
 
 mod alexnet;
 mod build;
