@@ -1,7 +1,19 @@
 //! What a run does: every choice, with its default. The config file is this, in TOML.
 
+mod embed;
+mod gallery;
+mod index;
+mod poster;
+mod report;
+
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
+
+pub use embed::EmbedSettings;
+pub use gallery::{DEFAULT_TOP, GallerySettings};
+pub use index::IndexSettings;
+pub use poster::{DEFAULT_POSTER_SIZE_PX, PosterKind, PosterSettings};
+pub use report::ReportSettings;
 
 /// Images a forward pass.
 pub const DEFAULT_BATCH: usize = 32;
@@ -9,10 +21,6 @@ pub const DEFAULT_BATCH: usize = 32;
 pub const DEFAULT_SHARD_ROWS: usize = 1024;
 /// Share of rejected images above which a run ends with exit code 3.
 pub const DEFAULT_MAX_REJECTS: f64 = 0.01;
-/// Patches a channel in a gallery.
-pub const DEFAULT_TOP: usize = 9;
-/// Longer side of a poster.
-pub const DEFAULT_POSTER_SIZE_PX: u32 = 4000;
 
 /// Everything that `featlas run` does. Keys are the long flags of the command line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -114,31 +122,6 @@ impl Precision {
     }
 }
 
-/// How the HNSW graph is built and searched.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct IndexSettings {
-    /// Links a node, as `M` in the paper.
-    pub m: usize,
-    /// Candidates while building.
-    pub ef_construction: usize,
-    /// Candidates while searching.
-    pub ef_search: usize,
-    /// Seed of the levels and of the recall queries.
-    pub seed: u64,
-}
-
-impl Default for IndexSettings {
-    fn default() -> Self {
-        Self {
-            m: featlas_index::DEFAULT_M,
-            ef_construction: featlas_index::DEFAULT_EF_CONSTRUCTION,
-            ef_search: featlas_index::DEFAULT_EF_SEARCH,
-            seed: 0,
-        }
-    }
-}
-
 /// What vectors are compared.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -166,118 +149,5 @@ impl Space {
             Self::Fc7 => "fc7",
             Self::Pixels => "pixels",
         }
-    }
-}
-
-/// How the maps are made.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct EmbedSettings {
-    /// What vectors are mapped.
-    pub space: Space,
-    /// Perplexity of t-SNE: about the number of neighbors that matter.
-    pub perplexity: f32,
-    /// Iterations of t-SNE.
-    pub iterations: usize,
-    /// Seed.
-    pub seed: u64,
-}
-
-impl Default for EmbedSettings {
-    fn default() -> Self {
-        Self {
-            space: Space::Fc7,
-            perplexity: featlas_embed::DEFAULT_PERPLEXITY,
-            iterations: featlas_embed::DEFAULT_ITERATIONS,
-            seed: 0,
-        }
-    }
-}
-
-/// The kinds of poster.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PosterKind {
-    /// Every image in a cell of its own, neighbors side by side.
-    Grid,
-    /// Every image at its place on the map.
-    Scatter,
-    /// Every cell shows the image nearest to it.
-    Fill,
-    /// A dot an image, colored by label.
-    Points,
-}
-
-impl PosterKind {
-    /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Grid, Self::Scatter, Self::Fill, Self::Points];
-
-    /// As written in file names.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Grid => "grid",
-            Self::Scatter => "scatter",
-            Self::Fill => "fill",
-            Self::Points => "points",
-        }
-    }
-}
-
-/// One poster.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct PosterSettings {
-    /// Its kind.
-    pub kind: PosterKind,
-    /// Longer side in pixels.
-    #[serde(default = "default_poster_size_px")]
-    pub size_px: u32,
-    /// A line above it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-}
-
-impl PosterSettings {
-    /// A poster of `kind` with default size.
-    pub fn of(kind: PosterKind) -> Self {
-        Self { kind, size_px: DEFAULT_POSTER_SIZE_PX, title: None }
-    }
-}
-
-fn default_poster_size_px() -> u32 {
-    DEFAULT_POSTER_SIZE_PX
-}
-
-/// What the galleries show.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct GallerySettings {
-    /// Tapped conv layer; none: every one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub layer: Option<String>,
-    /// Patches a channel.
-    pub top: usize,
-}
-
-impl Default for GallerySettings {
-    fn default() -> Self {
-        Self { layer: None, top: DEFAULT_TOP }
-    }
-}
-
-/// What the report shows.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct ReportSettings {
-    /// Its title; none: the name of the atlas folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-    /// Images whose neighbors it shows.
-    pub queries: usize,
-}
-
-impl Default for ReportSettings {
-    fn default() -> Self {
-        Self { title: None, queries: 6 }
     }
 }

@@ -1,0 +1,29 @@
+//! How the maps are made.
+
+use super::Space;
+use serde::{Deserialize, Serialize};
+
+/// How the maps are made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct EmbedSettings {
+    /// What vectors are mapped.
+    pub space: Space,
+    /// Perplexity of t-SNE: about the number of neighbors that matter.
+    pub perplexity: f32,
+    /// Iterations of t-SNE.
+    pub iterations: usize,
+    /// Seed.
+    pub seed: u64,
+}
+
+impl Default for EmbedSettings {
+    fn default() -> Self {
+        Self {
+            space: Space::Fc7,
+            perplexity: featlas_embed::DEFAULT_PERPLEXITY,
+            iterations: featlas_embed::DEFAULT_ITERATIONS,
+            seed: 0,
+        }
+    }
+}
