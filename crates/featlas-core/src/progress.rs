@@ -37,6 +37,8 @@ pub enum Stage {
     Query,
     /// Fetching weights.
     Fetch,
+    /// Explaining what a network sees in an image.
+    Explain,
 }
 
 impl Stage {
@@ -59,6 +61,7 @@ impl Stage {
             Self::Check => "check",
             Self::Query => "query",
             Self::Fetch => "fetch",
+            Self::Explain => "explain",
         }
     }
 }

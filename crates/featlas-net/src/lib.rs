@@ -1,15 +1,15 @@
 //! Network architectures as data, weights, forward pass, receptive fields, preprocessing.
 //!
 //! One list of layers ([`arch`]) is the single source of truth: shapes and receptive fields
-//! ([`Architecture::shapes`], [`Model::receptive_field`]), the check of a weights file ([`weights`]) and
-//! the forward pass ([`backend`]) all read it. This crate knows nothing of datasets and of how results
+//! ([`Architecture::shapes`], [`Model::receptive_field`]), the check of a weights file ([`weights`]), the
+//! forward pass ([`backend`]) and the backward pass ([`gradient`]) all read it. This crate knows nothing of datasets and of how results
 //! are stored.
 //!
 //! ```
-//! use featlas_net::{Backend as _, Batch, CandleBackend, Model};
+//! use featlas_net::{Backend as _, Batch, CpuBackend, Model};
 //! # fn main() -> Result<(), featlas_net::NetError> {
 //! let model = Model::open("alexnet-lite", None)?;
-//! let backend = CandleBackend::new(&model)?;
+//! let backend = CpuBackend::new(&model);
 //! let taps = model.resolve_taps(&[])?;
 //! let image = featlas_core::RgbImage::filled(320, 240, [200, 120, 40]);
 //! let mut batch = Batch::new(1, model.preprocess().input_px());
@@ -26,6 +26,7 @@ pub mod backend;
 mod classes;
 mod error;
 mod geometry;
+pub mod gradient;
 mod model;
 mod preprocess;
 mod taps;
@@ -34,7 +35,10 @@ mod testing;
 pub mod weights;
 
 pub use arch::{Architecture, EMBEDDED_MODEL, Layer, LayerId, Op, Shape, architecture, architectures};
-pub use backend::{Activation, Backend, Batch, CandleBackend, ConvMaxima, Outputs};
+pub use backend::{
+    Activation, Backend, BackendKind, Batch, CandleBackend, ConvMaxima, CpuBackend, Isa, LayerTime, Outputs,
+    Precision,
+};
 pub use error::{NetError, PthError};
 pub use model::{LayerTensor, Model, top_k_classes};
 pub use preprocess::{Planes, Preprocess, Resize};

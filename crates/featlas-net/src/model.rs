@@ -103,6 +103,14 @@ impl Model {
         self.weights.digest()
     }
 
+    /// Lets go of the tensors' values, once a backend has packed its own copy; names, shapes, metadata and
+    /// the digest stay.
+    ///
+    /// Afterwards [`Self::layer_tensors`] must not be called for layers with weights.
+    pub fn release_weights(&mut self) {
+        self.weights.release();
+    }
+
     /// The weights file.
     pub fn weights(&self) -> &Weights {
         &self.weights
@@ -178,7 +186,7 @@ impl Model {
     /// Decoded at each call: keep the result.
     ///
     /// # Panics
-    /// If `id` is not a layer of this model.
+    /// If `id` is not a layer of this model, or after [`Self::release_weights`].
     pub fn layer_tensors(&self, id: LayerId) -> Vec<LayerTensor> {
         let Some(index) = id.index() else { return Vec::new() };
         let layer = &self.architecture.layers[index];

@@ -10,6 +10,16 @@ pub struct Taps {
     pub feature: FeatureTap,
     /// The layers whose channel maxima are kept, in the order they were named.
     pub convs: Vec<ConvTap>,
+    /// Whether the logits are read too. Without them, layers that nothing else needs are not computed.
+    pub logits: bool,
+}
+
+impl Taps {
+    /// The same without the logits: what is needed where no classes are asked for.
+    #[must_use]
+    pub fn without_logits(self) -> Self {
+        Self { logits: false, ..self }
+    }
 }
 
 /// The layer that becomes the feature.
@@ -82,7 +92,7 @@ impl Architecture {
             let id = self.find(layer).ok_or_else(|| self.unknown_layer(layer))?;
             self.feature_tap(id, *pooling, shapes)
         };
-        Ok(Taps { feature, convs })
+        Ok(Taps { feature, convs, logits: true })
     }
 
     fn resolve_tap(&self, name: &str, shapes: &[Shape]) -> Result<Tap, NetError> {

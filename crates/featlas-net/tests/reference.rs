@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a test may fail, and says what it skips")]
 
 use featlas_core::RgbImage;
-use featlas_net::{Backend as _, Batch, CandleBackend, Model, Outputs, Taps, top_k_classes};
+use featlas_net::{Backend as _, Batch, CpuBackend, Model, Outputs, Taps, top_k_classes};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
@@ -39,7 +39,7 @@ fn run(shared: &Path, model: &Model, files: &[Value]) -> (Taps, Outputs) {
     for (slot, entry) in batch.slots().zip(files) {
         model.preprocess().write_input(&photo(shared, entry["file"].as_str().unwrap()), slot);
     }
-    let outputs = CandleBackend::new(model).unwrap().forward(&batch, &taps).unwrap();
+    let outputs = CpuBackend::new(model).forward(&batch, &taps).unwrap();
     (taps, outputs)
 }
 

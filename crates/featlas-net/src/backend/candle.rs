@@ -215,7 +215,7 @@ impl Backend for CandleBackend {
                     maxima.max.extend(found.max);
                     maxima.argmax.extend(found.argmax);
                 }
-                if id == last {
+                if taps.logits && id == last {
                     outputs.logits.extend_from_slice(values);
                 }
             })?;

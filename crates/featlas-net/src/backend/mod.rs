@@ -1,12 +1,18 @@
 //! Running a network: what goes in, what comes out, and who does it.
 
 mod candle;
+pub(crate) mod cpu;
 pub(crate) mod ops;
+#[cfg(test)]
+mod tests;
 
 use crate::error::NetError;
+use crate::model::Model;
 use crate::taps::Taps;
+use serde::{Deserialize, Serialize};
 
 pub use candle::CandleBackend;
+pub use cpu::{CpuBackend, Isa, LayerTime, Precision};
 
 /// Normalized inputs: `(n, 3, px, px)`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,13 +81,13 @@ pub struct ConvMaxima {
 }
 
 /// What a forward pass leaves of a batch.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Outputs {
     /// `(n, dim)`: the features.
     pub features: Vec<f32>,
     /// One for each of [`Taps::convs`].
     pub convs: Vec<ConvMaxima>,
-    /// `(n, classes)`: scores before softmax.
+    /// `(n, classes)`: scores before softmax; empty unless [`Taps::logits`] asks for them.
     pub logits: Vec<f32>,
 }
 
@@ -97,13 +103,46 @@ pub struct Activation {
     pub data: Vec<f32>,
 }
 
+/// Which program multiplies.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BackendKind {
+    /// featlas's own engine ([`CpuBackend`]).
+    #[default]
+    Cpu,
+    /// candle ([`CandleBackend`]): the reference, and the way to a GPU.
+    Candle,
+}
+
+impl BackendKind {
+    /// As written in the fingerprint and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cpu => "cpu",
+            Self::Candle => "candle",
+        }
+    }
+
+    /// Makes the backend; it has its own copy of the weights.
+    ///
+    /// # Errors
+    /// [`NetError::Compute`] if candle cannot make its tensors.
+    pub fn open(self, model: &Model) -> Result<Box<dyn Backend>, NetError> {
+        Ok(match self {
+            Self::Cpu => Box::new(CpuBackend::new(model)),
+            Self::Candle => Box::new(CandleBackend::new(model)?),
+        })
+    }
+}
+
 /// Something that runs one model.
 pub trait Backend: Send + Sync {
     /// Runs `batch` and reads the taps.
     ///
-    /// Row `i` of every output depends on image `i` alone. Two runs of the same batch give the same bits;
-    /// another batch size may change the last bits of a value, since matrix products are cut
-    /// differently.
+    /// Row `i` of every output depends on image `i` alone, and two runs of the same batch give the same
+    /// bits. With [`CpuBackend`] so does any other batch size and number of threads; with
+    /// [`CandleBackend`] another batch size may change the last bits of a value, since matrix products are
+    /// cut differently.
     ///
     /// # Errors
     /// [`NetError::InputSize`] for a batch made for another model, [`NetError::Compute`].

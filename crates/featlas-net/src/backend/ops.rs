@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use std::ops::Range;
 
 /// A sliding window: its side, its step, and the zeros around the input.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) kernel: usize,
     pub(crate) stride: usize,
@@ -19,7 +19,7 @@ pub(crate) struct Window {
 
 impl Window {
     /// The cells of an input axis of length `len` under output cell `index`.
-    fn cells(self, index: usize, len: usize) -> Range<usize> {
+    pub(crate) fn cells(self, index: usize, len: usize) -> Range<usize> {
         let start = index * self.stride;
         start.saturating_sub(self.padding)..(start + self.kernel).saturating_sub(self.padding).min(len)
     }

@@ -152,6 +152,23 @@ impl Preprocess {
         self.normalize(&self.crop(image), out);
     }
 
+    /// What a color becomes in the network's input: its red, green and blue, each in `[0, 255]`, scaled and
+    /// normalized, in the order of the planes.
+    pub fn normalized(&self, rgb: [f32; 3]) -> [f32; 3] {
+        let scale = match self.scale {
+            Scale::Unit => 255.0,
+            Scale::Bytes => 1.0,
+        };
+        let value = |plane: usize| {
+            let color = match self.planes {
+                Planes::Rgb => plane,
+                Planes::Bgr => 2 - plane,
+            };
+            (rgb[color] / scale - self.mean[plane]) / self.std[plane]
+        };
+        [value(0), value(1), value(2)]
+    }
+
     /// The order of the input's color planes.
     pub fn planes(&self) -> Planes {
         self.planes

@@ -112,12 +112,18 @@ impl Weights {
         self.tensors.iter().map(|(name, entry)| (name.clone(), entry.shape.clone())).collect()
     }
 
+    /// Lets go of all values.
+    pub(crate) fn release(&mut self) {
+        self.bytes = Cow::Borrowed(&[]);
+    }
+
     /// The values of a tensor, row-major, widened to f32.
     ///
-    /// Returns `None` if there is none of that name, or if its numbers are no weights.
+    /// Returns `None` if there is none of that name, if its numbers are no weights, or if the values were
+    /// let go of.
     pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
         let entry = self.tensors.get(name)?;
-        let bytes = &self.bytes[entry.range.clone()];
+        let bytes = self.bytes.get(entry.range.clone())?;
         widen(entry.dtype, bytes)
     }
 

@@ -1,0 +1,467 @@
+//! The transforms of Winograd's convolution (Lavin and Gray 2016), one per kind of tile.
+//!
+//! `F(m x m, r x r)` computes an `m x m` tile of a stride-1 convolution with an `r x r` kernel from
+//! `(m + r - 1)^2` products per channel: the tile of the input and the kernel are evaluated at
+//! `m + r - 1` points, multiplied, and interpolated. The points are 0, ±1, ±2, (±1/2,) infinity.
+
+use super::band::Band;
+use super::simd::Simd;
+use super::{BLOCK, Isa};
+use std::ops::Range;
+
+/// A kind of tile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TileKind {
+    /// `F(4x4, 3x3)`: 36 products for 16 cells.
+    F4x3,
+    /// `F(6x6, 3x3)`: 64 products for 36 cells.
+    F6x3,
+    /// `F(4x4, 5x5)`: 64 products for 16 cells.
+    F4x5,
+}
+
+impl TileKind {
+    /// Side of the tile of the output.
+    pub(crate) fn side(self) -> usize {
+        match self {
+            Self::F4x3 | Self::F4x5 => 4,
+            Self::F6x3 => 6,
+        }
+    }
+
+    /// Side of the tile of the input: the number of points.
+    pub(crate) fn points(self) -> usize {
+        match self {
+            Self::F4x3 => 6,
+            Self::F6x3 | Self::F4x5 => 8,
+        }
+    }
+
+    /// Side of the kernel.
+    pub(crate) fn kernel(self) -> usize {
+        self.points() + 1 - self.side()
+    }
+
+    /// `(points, kernel)`, row-major: evaluates a kernel at the points. Follows from the points and from
+    /// how the rows of the input's transform are scaled: the row of point `a` is the product of all
+    /// `x - b` over the other points `b`, whose value at `a` is divided out here.
+    pub(crate) fn kernel_matrix(self) -> Vec<f64> {
+        // The row of point 0 is scaled by this in `input`.
+        let (finite, zero_scale): (&[f64], f64) = match self {
+            Self::F4x3 => (&[0.0, 1.0, -1.0, 2.0, -2.0], 1.0),
+            Self::F6x3 | Self::F4x5 => (&[0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5], -1.0),
+        };
+        let r = self.kernel();
+        let mut matrix = Vec::with_capacity(self.points() * r);
+        for (i, &a) in finite.iter().enumerate() {
+            let others = finite.iter().enumerate().filter(|&(j, _)| j != i);
+            let scale: f64 =
+                others.map(|(_, &b)| a - b).product::<f64>() * if i == 0 { zero_scale } else { 1.0 };
+            let mut power = 1.0 / scale;
+            for _ in 0..r {
+                matrix.push(power);
+                power *= a;
+            }
+        }
+        matrix.extend((0..r).map(|j| if j + 1 == r { 1.0 } else { 0.0 }));
+        matrix
+    }
+}
+
+/// The one-dimensional transforms of a kind of tile.
+trait Winograd<const N: usize, const M: usize> {
+    /// Evaluates `N` values of the input at the points.
+    unsafe fn input<S: Simd>(x: [S::V; N]) -> [S::V; N];
+    /// Interpolates `M` values of the output from the products at the points.
+    unsafe fn output<S: Simd>(x: [S::V; N]) -> [S::V; M];
+}
+
+struct F4x3;
+struct F6x3;
+struct F4x5;
+
+impl Winograd<6, 4> for F4x3 {
+    #[inline(always)]
+    unsafe fn input<S: Simd>([x0, x1, x2, x3, x4, x5]: [S::V; 6]) -> [S::V; 6] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe {
+            let (four, minus_four, minus_five, two) =
+                (S::splat(4.0), S::splat(-4.0), S::splat(-5.0), S::splat(2.0));
+            let even = S::fma(minus_four, x2, x4);
+            let odd = S::fma(minus_four, x1, x3);
+            let wide_even = S::sub(x4, x2);
+            let wide_odd = S::mul(two, S::sub(x3, x1));
+            [
+                S::fma(four, x0, S::fma(minus_five, x2, x4)),
+                S::add(even, odd),
+                S::sub(even, odd),
+                S::add(wide_even, wide_odd),
+                S::sub(wide_even, wide_odd),
+                S::fma(four, x1, S::fma(minus_five, x3, x5)),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>([x0, x1, x2, x3, x4, x5]: [S::V; 6]) -> [S::V; 4] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe {
+            let (sum1, sum2) = (S::add(x1, x2), S::add(x3, x4));
+            let (diff1, diff2) = (S::sub(x1, x2), S::sub(x3, x4));
+            [
+                S::add(x0, S::add(sum1, sum2)),
+                S::fma(S::splat(2.0), diff2, diff1),
+                S::fma(S::splat(4.0), sum2, sum1),
+                S::add(S::fma(S::splat(8.0), diff2, diff1), x5),
+            ]
+        }
+    }
+}
+
+/// The eight points of both larger tiles.
+#[inline(always)]
+unsafe fn input_of_eight<S: Simd>([x0, x1, x2, x3, x4, x5, x6, x7]: [S::V; 8]) -> [S::V; 8] {
+    // SAFETY: the caller vouches for the instruction set.
+    unsafe {
+        let minus_4_25 = S::splat(-4.25);
+        let even1 = S::fma(minus_4_25, x4, S::add(x2, x6));
+        let odd1 = S::fma(minus_4_25, x3, S::add(x1, x5));
+        let even2 = S::fma(S::splat(0.25), x2, S::fma(S::splat(-1.25), x4, x6));
+        let odd2 = S::fma(S::splat(0.5), x1, S::fma(S::splat(-2.5), x3, S::mul(S::splat(2.0), x5)));
+        let even3 = S::fma(S::splat(4.0), x2, S::fma(S::splat(-5.0), x4, x6));
+        let odd3 = S::fma(S::splat(2.0), x1, S::fma(S::splat(-2.5), x3, S::mul(S::splat(0.5), x5)));
+        [
+            S::fma(S::splat(5.25), S::sub(x4, x2), S::sub(x0, x6)),
+            S::add(even1, odd1),
+            S::sub(even1, odd1),
+            S::add(even2, odd2),
+            S::sub(even2, odd2),
+            S::add(even3, odd3),
+            S::sub(even3, odd3),
+            S::fma(S::splat(5.25), S::sub(x3, x5), S::sub(x7, x1)),
+        ]
+    }
+}
+
+/// Sums and differences of the products at the points ±1, ±2, ±1/2.
+#[inline(always)]
+unsafe fn pairs_of_eight<S: Simd>(x: &[S::V; 8]) -> ([S::V; 3], [S::V; 3]) {
+    // SAFETY: the caller vouches for the instruction set.
+    unsafe {
+        (
+            [S::add(x[1], x[2]), S::add(x[3], x[4]), S::add(x[5], x[6])],
+            [S::sub(x[1], x[2]), S::sub(x[3], x[4]), S::sub(x[5], x[6])],
+        )
+    }
+}
+
+/// `pair[0] + c * pair[1] + pair[2] / c`.
+#[inline(always)]
+unsafe fn weigh<S: Simd>(pair: &[S::V; 3], c: f32) -> S::V {
+    // SAFETY: the caller vouches for the instruction set.
+    unsafe { S::fma(S::splat(c), pair[1], S::fma(S::splat(1.0 / c), pair[2], pair[0])) }
+}
+
+impl Winograd<8, 6> for F6x3 {
+    #[inline(always)]
+    unsafe fn input<S: Simd>(x: [S::V; 8]) -> [S::V; 8] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe { input_of_eight::<S>(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>(x: [S::V; 8]) -> [S::V; 6] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe {
+            let (sums, diffs) = pairs_of_eight::<S>(&x);
+            [
+                S::add(x[0], S::add(sums[0], S::add(sums[1], sums[2]))),
+                weigh::<S>(&diffs, 2.0),
+                weigh::<S>(&sums, 4.0),
+                weigh::<S>(&diffs, 8.0),
+                weigh::<S>(&sums, 16.0),
+                S::add(weigh::<S>(&diffs, 32.0), x[7]),
+            ]
+        }
+    }
+}
+
+impl Winograd<8, 4> for F4x5 {
+    #[inline(always)]
+    unsafe fn input<S: Simd>(x: [S::V; 8]) -> [S::V; 8] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe { input_of_eight::<S>(x) }
+    }
+
+    #[inline(always)]
+    unsafe fn output<S: Simd>(x: [S::V; 8]) -> [S::V; 4] {
+        // SAFETY: the caller vouches for the instruction set.
+        unsafe {
+            let (sums, diffs) = pairs_of_eight::<S>(&x);
+            [
+                S::add(x[0], S::add(sums[0], S::add(sums[1], sums[2]))),
+                weigh::<S>(&diffs, 2.0),
+                weigh::<S>(&sums, 4.0),
+                S::add(weigh::<S>(&diffs, 8.0), x[7]),
+            ]
+        }
+    }
+}
+
+/// Tiles of one image: all columns of some rows of tiles.
+#[derive(Debug, Clone)]
+pub(crate) struct TileRows {
+    /// Cells of a column and a row of the input.
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// Zeros around the input.
+    pub(crate) padding: usize,
+    pub(crate) rows: Range<usize>,
+    pub(crate) columns: usize,
+}
+
+impl TileRows {
+    pub(crate) fn count(&self) -> usize {
+        self.rows.len() * self.columns
+    }
+}
+
+/// Evaluates one block of channels of one image at the points: `plane` is `(h, w, 16)`; point `p` of tile
+/// `t` goes to plane `p` of `points`, at `at + 16 * t`.
+///
+/// # Panics
+/// If a slice is shorter than the tiles demand.
+pub(crate) fn input_transform(
+    isa: Isa,
+    kind: TileKind,
+    plane: &[f32],
+    tiles: &TileRows,
+    points: &mut Band<'_>,
+    at: usize,
+) {
+    assert!(plane.len() >= tiles.height * tiles.width * BLOCK, "a whole plane");
+    assert!(points.planes() >= kind.points() * kind.points(), "a plane for every point");
+    assert!(points.len() >= at + tiles.count() * BLOCK, "room for every tile");
+    let args = Input { plane: plane.as_ptr(), tiles, out: points.as_mut_ptr(0), stride: points.stride(), at };
+    // SAFETY: an `Isa` exists only where the processor has its instructions; the asserts above are what the
+    // transforms demand.
+    unsafe { run_input(isa, kind, &args) }
+}
+
+/// Where the tiles of an output go, and what is done to them on the way.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TileOutput<'a> {
+    /// Of the output before pooling: its side lengths.
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    /// The bias of the block's channels.
+    pub(crate) bias: &'a [f32; BLOCK],
+    pub(crate) relu: bool,
+    /// Whether windows of 2 x 2 cells are replaced by their largest value.
+    pub(crate) pool: bool,
+}
+
+/// Interpolates one block of channels of one image: point `p` of tile `t` is read at
+/// `p * stride + at + 16 * t` of `products`; `plane` receives the cells of the rows of tiles, from the
+/// first of these rows on.
+///
+/// # Panics
+/// If a slice is shorter than the tiles demand.
+pub(crate) fn output_transform(
+    isa: Isa,
+    kind: TileKind,
+    products: &[f32],
+    (stride, at): (usize, usize),
+    tiles: &TileRows,
+    target: &TileOutput<'_>,
+    plane: &mut [f32],
+) {
+    let points = kind.points() * kind.points();
+    assert!(products.len() >= (points - 1) * stride + at + tiles.count() * BLOCK, "every product");
+    let pool = if target.pool { 2 } else { 1 };
+    let first = tiles.rows.start * kind.side() / pool;
+    let end = (tiles.rows.end * kind.side()).min(target.height) / pool;
+    let (rows, width) = (end.saturating_sub(first), target.width / pool);
+    assert!(plane.len() >= rows * width * BLOCK, "room for the rows");
+    let args = Output {
+        products: products.as_ptr(),
+        stride,
+        at,
+        tiles,
+        target,
+        rows,
+        width,
+        plane: plane.as_mut_ptr(),
+    };
+    // SAFETY: an `Isa` exists only where the processor has its instructions; the asserts above are what the
+    // transforms demand.
+    unsafe { run_output(isa, kind, &args) }
+}
+
+struct Input<'a> {
+    plane: *const f32,
+    tiles: &'a TileRows,
+    out: *mut f32,
+    stride: usize,
+    at: usize,
+}
+
+struct Output<'a> {
+    products: *const f32,
+    stride: usize,
+    at: usize,
+    tiles: &'a TileRows,
+    target: &'a TileOutput<'a>,
+    /// Rows and columns that are written.
+    rows: usize,
+    width: usize,
+    plane: *mut f32,
+}
+
+on_every_set!(unsafe fn run_input = transform_input(kind: TileKind, args: &Input<'_>));
+on_every_set!(unsafe fn run_output = transform_output(kind: TileKind, args: &Output<'_>));
+
+#[inline(always)]
+unsafe fn transform_input<S: Simd>(kind: TileKind, args: &Input<'_>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match kind {
+            TileKind::F4x3 => input_tiles::<S, F4x3, 6, 4>(args),
+            TileKind::F6x3 => input_tiles::<S, F6x3, 8, 6>(args),
+            TileKind::F4x5 => input_tiles::<S, F4x5, 8, 4>(args),
+        }
+    }
+}
+
+#[inline(always)]
+unsafe fn transform_output<S: Simd>(kind: TileKind, args: &Output<'_>) {
+    // SAFETY: as the caller promises.
+    unsafe {
+        match kind {
+            TileKind::F4x3 => output_tiles::<S, F4x3, 6, 4>(args),
+            TileKind::F6x3 => output_tiles::<S, F6x3, 8, 6>(args),
+            TileKind::F4x5 => output_tiles::<S, F4x5, 8, 4>(args),
+        }
+    }
+}
+
+/// # Safety
+/// The processor has `S`; `args` are as [`input_transform`] checks them.
+#[inline(always)]
+unsafe fn input_tiles<S: Simd, W: Winograd<N, M>, const N: usize, const M: usize>(args: &Input<'_>) {
+    let TileRows { height, width, padding, ref rows, columns } = *args.tiles;
+    // The tile with zeros around it, where it hangs over the edge.
+    let mut edge: [[[f32; BLOCK]; N]; N];
+    let mut tile = 0;
+    for row in rows.clone() {
+        // Rows of the tile that lie inside the input.
+        let top = row * M;
+        let inside_y = padding.saturating_sub(top).min(N)..(height + padding).saturating_sub(top).min(N);
+        for column in 0..columns {
+            let left = column * M;
+            let inside_x = padding.saturating_sub(left).min(N)..(width + padding).saturating_sub(left).min(N);
+            // SAFETY: a tile that lies inside is read from the plane, any other from `edge`, into which its
+            // inside rows are copied; every point of the tile has its place in the planes.
+            unsafe {
+                let (source, stride) = if inside_y.len() == N && inside_x.len() == N {
+                    (args.plane.add(((top - padding) * width + left - padding) * BLOCK), width * BLOCK)
+                } else {
+                    edge = [[[0.0; BLOCK]; N]; N];
+                    if !inside_x.is_empty() {
+                        let count = inside_x.len() * BLOCK;
+                        for y in inside_y.clone() {
+                            let cell = (top + y - padding) * width + left + inside_x.start - padding;
+                            let to = edge[y][inside_x.start].as_mut_ptr();
+                            std::ptr::copy_nonoverlapping(args.plane.add(cell * BLOCK), to, count);
+                        }
+                    }
+                    (edge.as_ptr().cast::<f32>(), N * BLOCK)
+                };
+                let mut lane = 0;
+                while lane < BLOCK {
+                    let mut between = [[S::splat(0.0); N]; N];
+                    for x in 0..N {
+                        let mut line = [S::splat(0.0); N];
+                        for (y, value) in line.iter_mut().enumerate() {
+                            *value = S::load(source.add(y * stride + x * BLOCK + lane));
+                        }
+                        let line = W::input::<S>(line);
+                        for (between, value) in between.iter_mut().zip(line) {
+                            between[x] = value;
+                        }
+                    }
+                    let out = args.out.add(args.at + tile * BLOCK + lane);
+                    for (y, line) in between.into_iter().enumerate() {
+                        let line = W::input::<S>(line);
+                        for (x, value) in line.into_iter().enumerate() {
+                            S::store(out.add((y * N + x) * args.stride), value);
+                        }
+                    }
+                    lane += S::LANES;
+                }
+            }
+            tile += 1;
+        }
+    }
+}
+
+/// # Safety
+/// The processor has `S`; `args` are as [`output_transform`] checks them.
+#[inline(always)]
+unsafe fn output_tiles<S: Simd, W: Winograd<N, M>, const N: usize, const M: usize>(args: &Output<'_>) {
+    let pool = args.target.pool;
+    let step = if pool { M / 2 } else { M };
+    let mut tile = 0;
+    for row in 0..args.tiles.rows.len() {
+        let rows = step.min(args.rows.saturating_sub(row * step));
+        for column in 0..args.tiles.columns {
+            let columns = step.min(args.width.saturating_sub(column * step));
+            let mut lane = 0;
+            while lane < BLOCK {
+                // SAFETY: every point of the tile is read inside the products, and only the cells that lie
+                // inside the output are written.
+                unsafe {
+                    let from = args.products.add(args.at + tile * BLOCK + lane);
+                    let mut between = [[S::splat(0.0); N]; M];
+                    for x in 0..N {
+                        let mut line = [S::splat(0.0); N];
+                        for (y, value) in line.iter_mut().enumerate() {
+                            *value = S::load(from.add((y * N + x) * args.stride));
+                        }
+                        let line = W::output::<S>(line);
+                        for (between, value) in between.iter_mut().zip(line) {
+                            between[x] = value;
+                        }
+                    }
+                    let bias = S::load(args.target.bias.as_ptr().add(lane));
+                    let mut cells = [[S::splat(0.0); M]; M];
+                    for (cells, line) in cells.iter_mut().zip(between) {
+                        let line = W::output::<S>(line);
+                        for (cell, value) in cells.iter_mut().zip(line) {
+                            let value = S::add(value, bias);
+                            *cell = if args.target.relu { S::max(S::splat(0.0), value) } else { value };
+                        }
+                    }
+                    let corner = (row * step * args.width + column * step) * BLOCK + lane;
+                    let to = args.plane.add(corner);
+                    for y in 0..rows {
+                        for x in 0..columns {
+                            let value = if pool {
+                                let (top, bottom) = (&cells[2 * y], &cells[2 * y + 1]);
+                                S::max_or_nan(
+                                    S::max_or_nan(top[2 * x], top[2 * x + 1]),
+                                    S::max_or_nan(bottom[2 * x], bottom[2 * x + 1]),
+                                )
+                            } else {
+                                cells[y][x]
+                            };
+                            S::store(to.add((y * args.width + x) * BLOCK), value);
+                        }
+                    }
+                    lane += S::LANES;
+                }
+            }
+            tile += 1;
+        }
+    }
+}

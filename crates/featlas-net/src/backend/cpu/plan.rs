@@ -1,0 +1,494 @@
+//! From a list of layers and what is read of them to steps over one buffer.
+//!
+//! A plan is data: which steps, what each reads and writes, and where in the buffer every activation lies.
+//! Layers that nothing wanted depends on get no step; a `ReLU` is part of the layer before it, a max-pool
+//! of the convolution before it, and branches of a concatenation are written where it has them. The first
+//! steps (the *trunk*) run in passes of some images; from the first fully connected layer on (the *head*)
+//! the whole batch runs at once, so that those weights are read once.
+
+use super::conv::{Place, Pool};
+use super::layout::{blocks, map_len};
+use crate::arch::{Architecture, LayerId, Op, Pooling, Shape};
+use crate::backend::ops::{Lrn, Window};
+use std::ops::Range;
+
+/// The number format that a plan computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    F32,
+}
+
+impl Precision {
+    /// Bytes that an activation takes.
+    pub(crate) fn activation_bytes(self) -> usize {
+        match self {
+            Self::F32 => size_of::<f32>(),
+        }
+    }
+}
+
+/// Something to be read, and the layer it is read of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Want {
+    pub(crate) layer: LayerId,
+    pub(crate) read: Read,
+}
+
+/// How a layer is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// As the feature.
+    Feature(Pooling),
+    /// Its channel maxima, as the tap of that number.
+    Maxima(usize),
+    /// As the logits.
+    Logits,
+    /// All of it.
+    Activation,
+}
+
+/// Where an activation is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The network's input, which is planar.
+    Input,
+    /// A value of the plan.
+    Value(usize),
+}
+
+/// An activation of the plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Value {
+    /// Its size as it lies in memory. A flattened activation keeps the size it had: its order is that of
+    /// the map, and the weights that read it are packed in that order.
+    pub(crate) shape: Shape,
+    /// Whether it is a vector; else a map.
+    pub(crate) vector: bool,
+    /// Whether it holds the whole batch; else one pass.
+    pub(crate) head: bool,
+    /// Its place in the buffer of the trunk or the head, for one image: both grow with the images.
+    pub(crate) range: Range<usize>,
+}
+
+/// One thing to do.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// The layer it belongs to.
+    pub(crate) layer: usize,
+    pub(crate) op: StepOp,
+    pub(crate) input: Source,
+    /// The value it writes; none for a step that reads a tap.
+    pub(crate) output: Option<usize>,
+}
+
+/// What a step does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum StepOp {
+    /// The planar input as a map.
+    Import,
+    Conv {
+        relu: bool,
+        pool: Option<Pool>,
+        place: Place,
+    },
+    MaxPool(Pool),
+    AvgPool {
+        side: usize,
+    },
+    Lrn(Lrn),
+    Relu,
+    /// Copies channels to channels `first..` of a concatenation of `channels`.
+    Copy {
+        channels: usize,
+        first: usize,
+    },
+    /// Brings a map into the order of PyTorch's flattening.
+    Flatten,
+    /// A map as a vector.
+    Gather,
+    /// A vector as a map.
+    Scatter,
+    /// Multiplies with one of the layer's matrices.
+    Linear {
+        factor: usize,
+        relu: bool,
+    },
+    Read(Read),
+}
+
+/// What to compute, in which order, and where.
+#[derive(Debug, Clone)]
+pub(crate) struct Plan {
+    pub(crate) steps: Vec<Step>,
+    /// The first step of the head.
+    pub(crate) head: usize,
+    pub(crate) values: Vec<Value>,
+    /// Values of an image in the trunk's buffer.
+    pub(crate) trunk_len: usize,
+    /// Values of an image in the head's buffer.
+    pub(crate) head_len: usize,
+    /// What the weights and activations are kept in.
+    pub(crate) precision: Precision,
+}
+
+/// For every layer, the size in which its activation lies in memory.
+///
+/// It is the layer's own but for a flattening that fully connected layers alone read, which costs nothing.
+pub(crate) fn memory_shapes(architecture: &Architecture, shapes: &[Shape], input: Shape) -> Vec<Shape> {
+    let mut memory: Vec<Shape> = Vec::with_capacity(shapes.len());
+    for (index, layer) in architecture.layers.iter().enumerate() {
+        let source = layer.inputs[0].index().map_or(input, |i| memory[i]);
+        memory.push(match layer.op {
+            Op::Flatten if flatten_is_free(architecture, index, source) => source,
+            Op::Relu => source,
+            _ => shapes[index],
+        });
+    }
+    memory
+}
+
+fn flatten_is_free(architecture: &Architecture, index: usize, source: Shape) -> bool {
+    let id = LayerId::new(index);
+    let mut readers = architecture.layers.iter().filter(|layer| layer.inputs.contains(&id));
+    source.cells() == 1
+        || readers.all(|layer| matches!(layer.op, Op::Linear { .. } | Op::LowRankLinear { .. }))
+}
+
+impl Plan {
+    /// Plans everything that `wants` need.
+    ///
+    /// `shapes` are those of the layers, `memory` the result of [`memory_shapes`].
+    pub(crate) fn new(
+        architecture: &Architecture,
+        shapes: &[Shape],
+        memory: &[Shape],
+        wants: &[Want],
+    ) -> Self {
+        let mut planner = Planner::new(architecture, shapes, memory, wants);
+        for index in 0..architecture.layers.len() {
+            if planner.needed[index] && planner.found[index].is_none() && !planner.fused[index] {
+                planner.add_layer(index);
+            }
+        }
+        planner.finish()
+    }
+}
+
+struct Planner<'a> {
+    architecture: &'a Architecture,
+    shapes: &'a [Shape],
+    memory: &'a [Shape],
+    wants: &'a [Want],
+    /// Whether anything wanted depends on the layer.
+    needed: Vec<bool>,
+    /// Where the layer's activation is.
+    found: Vec<Option<Source>>,
+    /// Layers that are part of another's step and have no activation.
+    fused: Vec<bool>,
+    /// The values of concatenations that a branch has been written into.
+    joined: Vec<Option<usize>>,
+    steps: Vec<Step>,
+    /// Size, and whether it is a vector.
+    values: Vec<(Shape, bool)>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(
+        architecture: &'a Architecture,
+        shapes: &'a [Shape],
+        memory: &'a [Shape],
+        wants: &'a [Want],
+    ) -> Self {
+        let count = architecture.layers.len();
+        let mut needed = vec![false; count];
+        for want in wants {
+            needed[want.layer.index().expect("taps are layers")] = true;
+        }
+        for index in (0..count).rev() {
+            if needed[index] {
+                for source in architecture.layers[index].inputs.iter().filter_map(|id| id.index()) {
+                    needed[source] = true;
+                }
+            }
+        }
+        Self {
+            architecture,
+            shapes,
+            memory,
+            wants,
+            needed,
+            found: vec![None; count],
+            fused: vec![false; count],
+            joined: vec![None; count],
+            steps: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
+    fn value(&mut self, shape: Shape, vector: bool) -> usize {
+        self.values.push((shape, vector));
+        self.values.len() - 1
+    }
+
+    fn step(&mut self, layer: usize, op: StepOp, input: Source, output: usize) {
+        self.steps.push(Step { layer, op, input, output: Some(output) });
+    }
+
+    /// The one layer that reads `index`, if there is exactly one and nothing else is read of it.
+    fn only_reader(&self, index: usize) -> Option<usize> {
+        let id = LayerId::new(index);
+        if self.wants.iter().any(|want| want.layer == id) {
+            return None;
+        }
+        let layers = self.architecture.layers.iter().enumerate();
+        let mut readers = layers.flat_map(|(reader, layer)| {
+            let times = layer.inputs.iter().filter(|&&input| input == id).count();
+            std::iter::repeat_n(reader, if self.needed[reader] { times } else { 0 })
+        });
+        match (readers.next(), readers.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
+    }
+
+    /// The layer whose activation the step of layer `index` gives: the `ReLU` behind it, if it alone reads it.
+    fn with_relu(&mut self, index: usize) -> (usize, bool) {
+        match self.architecture.read_at(LayerId::new(index)).index() {
+            Some(relu) if relu != index && self.needed[relu] && self.only_reader(index) == Some(relu) => {
+                self.fused[index] = true;
+                (relu, true)
+            }
+            _ => (index, false),
+        }
+    }
+
+    fn add_layer(&mut self, index: usize) {
+        let layer = &self.architecture.layers[index];
+        if layer.op == Op::Concat {
+            // Some of its inputs may be in their place already, and nowhere else.
+            self.add_concat(index);
+            return;
+        }
+        let source = self.source(layer.inputs[0]);
+        let shape = self.shapes[index];
+        let window = |kernel, stride, padding| Window { kernel, stride, padding };
+        let simple = |planner: &mut Self, op| {
+            let input = planner.as_map(index, source);
+            let output = planner.value(shape, false);
+            planner.step(index, op, input, output);
+            planner.keep(index, Source::Value(output));
+        };
+        match layer.op {
+            Op::Conv { .. } => self.add_conv(index, source),
+            Op::MaxPool { kernel, stride, padding, .. } => {
+                let pool = Pool { window: window(kernel, stride, padding), output: shape };
+                simple(self, StepOp::MaxPool(pool));
+            }
+            Op::AvgPool { out } => {
+                let read = layer.inputs[0].index().map(|i| self.memory[i]);
+                match (read, source) {
+                    // Means over single cells.
+                    (Some(read), Source::Value(_)) if (read.h, read.w) == (out, out) && read == shape => {
+                        self.keep(index, source);
+                    }
+                    _ => simple(self, StepOp::AvgPool { side: out }),
+                }
+            }
+            Op::Lrn { size, alpha, beta, k } => simple(self, StepOp::Lrn(Lrn { size, alpha, beta, k })),
+            Op::Relu => {
+                let source = self.as_value(index, source);
+                let (shape, vector) = self.values[source];
+                let output = self.value(shape, vector);
+                self.step(index, StepOp::Relu, Source::Value(source), output);
+                self.keep(index, Source::Value(output));
+            }
+            Op::Flatten => {
+                let value = self.as_value(index, source);
+                if self.memory[index] == self.values[value].0 {
+                    self.keep(index, Source::Value(value));
+                } else {
+                    simple(self, StepOp::Flatten);
+                }
+            }
+            Op::Concat => unreachable!("added above"),
+            Op::Linear { out } => self.add_linear(index, source, &[out]),
+            Op::LowRankLinear { rank, out } => self.add_linear(index, source, &[rank, out]),
+        }
+    }
+
+    fn source(&self, id: LayerId) -> Source {
+        id.index().map_or(Source::Input, |i| self.found[i].expect("layers read earlier layers"))
+    }
+
+    /// The value of `source`, the input made a map.
+    fn as_value(&mut self, layer: usize, source: Source) -> usize {
+        match source {
+            Source::Value(value) => value,
+            Source::Input => {
+                let input = self.input_shape();
+                let output = self.value(input, false);
+                self.step(layer, StepOp::Import, Source::Input, output);
+                output
+            }
+        }
+    }
+
+    /// The size of the network's input: of what a first layer must read.
+    fn input_shape(&self) -> Shape {
+        let px = self.architecture.preprocess.input_px() as usize;
+        Shape { c: 3, h: px, w: px }
+    }
+
+    fn as_map(&mut self, layer: usize, source: Source) -> Source {
+        let value = self.as_value(layer, source);
+        let (shape, vector) = self.values[value];
+        if !vector {
+            return Source::Value(value);
+        }
+        let output = self.value(shape, false);
+        self.step(layer, StepOp::Scatter, Source::Value(value), output);
+        Source::Value(output)
+    }
+
+    /// Records where layer `index` is, and reads what is wanted of it.
+    fn keep(&mut self, index: usize, source: Source) {
+        self.found[index] = Some(source);
+        for want in self.wants.iter().filter(|want| want.layer == LayerId::new(index)) {
+            self.steps.push(Step { layer: index, op: StepOp::Read(want.read), input: source, output: None });
+        }
+    }
+
+    fn add_conv(&mut self, index: usize, source: Source) {
+        let input = if source == Source::Input { source } else { self.as_map(index, source) };
+        let (last, relu) = self.with_relu(index);
+        let whole = Place { blocks: blocks(self.shapes[last].c), first_block: 0 };
+        let reader = self.only_reader(last);
+        match reader.map(|reader| (reader, self.architecture.layers[reader].op)) {
+            Some((reader, Op::MaxPool { kernel, stride, padding, .. })) => {
+                let output = self.value(self.shapes[reader], false);
+                let window = Window { kernel, stride, padding };
+                let pool = Some(Pool { window, output: self.shapes[reader] });
+                self.step(index, StepOp::Conv { relu, pool, place: whole }, input, output);
+                self.fused[last] = true;
+                self.keep(reader, Source::Value(output));
+            }
+            Some((reader, Op::Concat)) if self.first_channel(reader, last).is_multiple_of(super::BLOCK) => {
+                let output = self.concat_value(reader);
+                let place = Place {
+                    blocks: blocks(self.shapes[reader].c),
+                    first_block: self.first_channel(reader, last) / super::BLOCK,
+                };
+                self.step(index, StepOp::Conv { relu, pool: None, place }, input, output);
+                self.fused[last] = true;
+            }
+            _ => {
+                let output = self.value(self.shapes[last], false);
+                self.step(index, StepOp::Conv { relu, pool: None, place: whole }, input, output);
+                self.keep(last, Source::Value(output));
+            }
+        }
+    }
+
+    /// The channel of concatenation `concat` at which its input `branch` begins.
+    fn first_channel(&self, concat: usize, branch: usize) -> usize {
+        let inputs = self.architecture.layers[concat].inputs.iter();
+        let before = inputs.take_while(|&&id| id != LayerId::new(branch));
+        before.map(|id| id.index().map_or(self.input_shape().c, |i| self.shapes[i].c)).sum()
+    }
+
+    /// The value of concatenation `concat`, made when its first branch is.
+    fn concat_value(&mut self, concat: usize) -> usize {
+        if let Some(made) = self.joined[concat] {
+            return made;
+        }
+        let made = self.value(self.shapes[concat], false);
+        self.joined[concat] = Some(made);
+        made
+    }
+
+    fn add_concat(&mut self, index: usize) {
+        let output = self.concat_value(index);
+        let channels = self.shapes[index].c;
+        let mut first = 0;
+        for &id in &self.architecture.layers[index].inputs {
+            let in_place = id.index().is_some_and(|i| self.fused[i]);
+            let shape = id.index().map_or(self.input_shape(), |i| self.shapes[i]);
+            if !in_place {
+                let input = self.as_map(index, self.source(id));
+                self.step(index, StepOp::Copy { channels, first }, input, output);
+            }
+            first += shape.c;
+        }
+        self.keep(index, Source::Value(output));
+    }
+
+    fn add_linear(&mut self, index: usize, source: Source, outputs: &[usize]) {
+        let mut value = self.as_value(index, source);
+        let (shape, vector) = self.values[value];
+        if !vector {
+            let output = self.value(shape, true);
+            self.step(index, StepOp::Gather, Source::Value(value), output);
+            value = output;
+        }
+        let (last, relu) = self.with_relu(index);
+        for (factor, &c) in outputs.iter().enumerate() {
+            let output = self.value(Shape { c, h: 1, w: 1 }, true);
+            let relu = relu && factor + 1 == outputs.len();
+            self.step(index, StepOp::Linear { factor, relu }, Source::Value(value), output);
+            value = output;
+        }
+        self.keep(last, Source::Value(value));
+    }
+
+    /// Gives every value its place: the lowest that is free while it lives.
+    fn finish(self) -> Plan {
+        let head =
+            self.steps.iter().position(|step| matches!(step.op, StepOp::Gather | StepOp::Linear { .. }));
+        let head = head.unwrap_or(self.steps.len());
+        let mut lives: Vec<Option<(usize, usize)>> = vec![None; self.values.len()];
+        for (number, step) in self.steps.iter().enumerate() {
+            let input = if let Source::Value(value) = step.input { Some(value) } else { None };
+            for value in [input, step.output].into_iter().flatten() {
+                let live = lives[value].get_or_insert((number, number));
+                live.1 = number;
+            }
+        }
+        let mut lens = [0, 0];
+        let mut placed: Vec<(usize, Value)> = Vec::new();
+        for (value, &(shape, vector)) in self.values.iter().enumerate() {
+            let Some((first, last)) = lives[value] else {
+                let nowhere = Value { shape, vector, head: false, range: 0..0 };
+                placed.push((value, nowhere));
+                continue;
+            };
+            let in_head = last >= head;
+            let len = map_len(shape);
+            let mut taken: Vec<Range<usize>> = placed
+                .iter()
+                .filter(|(other, place)| {
+                    let live = lives[*other];
+                    place.head == in_head && live.is_some_and(|(f, l)| f <= last && first <= l)
+                })
+                .map(|(_, place)| place.range.clone())
+                .collect();
+            taken.sort_by_key(|range| range.start);
+            let start = taken.iter().fold(0, |start, range| {
+                if range.start >= start + len || range.end <= start { start } else { range.end }
+            });
+            let end = &mut lens[usize::from(in_head)];
+            *end = (*end).max(start + len);
+            placed.push((value, Value { shape, vector, head: in_head, range: start..start + len }));
+        }
+        Plan {
+            steps: self.steps,
+            head,
+            values: placed.into_iter().map(|(_, value)| value).collect(),
+            trunk_len: lens[0],
+            head_len: lens[1],
+            precision: Precision::F32,
+        }
+    }
+}

@@ -1,0 +1,343 @@
+//! Stride-1 convolution by Winograd's method (Lavin and Gray 2016).
+//!
+//! Tiles of the input are evaluated at points, multiplied with the kernels' values there (one matrix
+//! product per point), and interpolated. Where there are many tiles, a task takes some of them through all
+//! three steps in its own buffer; where there are few, each step is shared out by itself.
+
+use super::conv::{Geometry, Kernels, Pool, Task};
+use super::kernels::{
+    Aligned, BLOCK, Band, Cut, Isa, Panels, Product, Start, TileKind, TileOutput, TileRows, Walk, bands,
+    input_transform, multiply, output_transform, pack_panels,
+};
+use super::layout::blocks;
+use super::scratch::Scratch;
+use crate::arch::Shape;
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Tiles of a task: the weights of a point are read once for all of them.
+const TASK_TILES: usize = 64;
+
+/// Bytes of products that a task keeps between the matrix products and the interpolation.
+const PRODUCT_BYTES: usize = 1 << 20;
+
+/// The weights of a convolution by Winograd's method.
+#[derive(Debug)]
+pub(crate) struct Winograd {
+    kind: TileKind,
+    geometry: Geometry,
+    output: Shape,
+    /// Rows and columns of tiles.
+    tiles: (usize, usize),
+    /// For each point and part, its panels.
+    weights: Aligned,
+}
+
+impl Winograd {
+    pub(crate) fn new(isa: Isa, kind: TileKind, geometry: &Geometry, kernels: Kernels<'_>) -> Self {
+        let output = geometry.output();
+        let tiles = (output.h.div_ceil(kind.side()), output.w.div_ceil(kind.side()));
+        let winograd = Self { kind, geometry: *geometry, output, tiles, weights: Aligned::default() };
+        let points = kind.points() * kind.points();
+        let (parts, depth) = (geometry.parts(), winograd.in_blocks() * BLOCK);
+        let channels = output.c / parts;
+        let part_len = blocks(channels) * BLOCK * depth;
+        let matrix = kind.kernel_matrix();
+        let mut weights = Aligned::zeros(points * parts * part_len);
+        // Evaluated channel by channel into one line per point, then packed point by point.
+        for part in 0..parts {
+            let mut evaluated = vec![0.0_f32; points * channels * depth];
+            let lines = Cut { planes: points, plane_len: channels * depth, images: 1, band_len: depth };
+            bands(&mut evaluated, lines).for_each(|(place, mut band)| {
+                for input in 0..depth {
+                    let Some(kernel) = kernels.kernel(part, place.band, input) else { continue };
+                    evaluate(&matrix, kind, kernel, |point, value| band.plane(point)[input] = value);
+                }
+            });
+            let panels = weights.par_chunks_exact_mut(part_len).enumerate();
+            panels.filter(|(index, _)| index % parts == part).for_each(|(index, panels)| {
+                let values = &evaluated[index / parts * channels * depth..];
+                pack_panels(isa, channels, depth, panels, |channel, k| values[channel * depth + k]);
+            });
+        }
+        Self { weights, ..winograd }
+    }
+
+    pub(crate) fn kind(&self) -> TileKind {
+        self.kind
+    }
+
+    /// Multiplications for an image, without the transforms.
+    pub(crate) fn products(&self) -> usize {
+        let points = self.kind.points().pow(2) * self.tiles.0 * self.tiles.1;
+        points * self.output.c * self.geometry.input.c / self.geometry.parts()
+    }
+
+    /// Whether the tiles can be pooled while they are stored: windows of 2 x 2 that lie in one tile.
+    pub(crate) fn pools(&self, pool: Pool) -> bool {
+        let window = (pool.window.kernel, pool.window.stride, pool.window.padding);
+        window == (2, 2, 0) && (pool.output.h, pool.output.w) == (self.output.h / 2, self.output.w / 2)
+    }
+
+    /// Blocks of channels that a part reads.
+    fn in_blocks(&self) -> usize {
+        blocks(self.geometry.input.c / self.geometry.parts())
+    }
+
+    /// Blocks of channels that a part gives.
+    fn out_blocks(&self) -> usize {
+        blocks(self.output.c / self.geometry.parts())
+    }
+
+    fn points(&self) -> usize {
+        self.kind.points().pow(2)
+    }
+
+    /// Images of a task where tasks are whole images.
+    pub(crate) fn images_per_task(&self, n: usize) -> usize {
+        let most = (TASK_TILES / (self.tiles.0 * self.tiles.1)).max(1);
+        // No thread should stand idle because another has two images.
+        most.min(n.div_ceil(rayon::current_num_threads())).max(1)
+    }
+
+    /// Blocks of the output whose products a task keeps at a time.
+    fn group_blocks(&self, tiles: usize) -> usize {
+        let block = self.points() * tiles * BLOCK * size_of::<f32>();
+        (PRODUCT_BYTES / block).next_multiple_of(2).clamp(2, self.out_blocks().next_multiple_of(2))
+    }
+
+    /// What [`Self::task`] needs for rows `rows` of tiles (all of them if `None`) of `images` images.
+    pub(crate) fn scratch_len(&self, images: usize, rows: Option<Range<usize>>) -> usize {
+        let tiles = images * rows.map_or(self.tiles.0, |rows| rows.len()) * self.tiles.1;
+        let inputs = point_len(tiles, self.geometry.parts() * self.in_blocks());
+        self.points() * (inputs + point_len(tiles, self.group_blocks(tiles)))
+    }
+
+    pub(crate) fn run(
+        &self,
+        images: &[f32],
+        n: usize,
+        task: Task<'_>,
+        output: &mut [f32],
+        scratch: &Scratch,
+    ) {
+        if n == 0 {
+            return;
+        }
+        let input_len = self.geometry.input_len();
+        let plane_len = output.len() / n / task.place.blocks;
+        let threads = rayon::current_num_threads();
+        let per_image = self.tiles.0 * self.tiles.1;
+        let group = self.images_per_task(n);
+        let band_rows = if group > 1 {
+            self.tiles.0
+        } else {
+            // Bands of nearly equal height, of about as many tiles as a task should have.
+            let bands = per_image.div_ceil(TASK_TILES + TASK_TILES / 2);
+            self.tiles.0.div_ceil(bands)
+        };
+        let pool = if task.pool { 2 } else { 1 };
+        let row_len = self.kind.side() / pool * (self.output.w / pool) * BLOCK;
+        let cut = Cut {
+            planes: task.place.blocks,
+            plane_len,
+            images: group,
+            band_len: if band_rows == self.tiles.0 { plane_len } else { band_rows * row_len },
+        };
+        if cut.tasks(n) < threads {
+            self.run_by_step(images, n, task, output, scratch);
+            return;
+        }
+        bands(output, cut).for_each(|(part, mut band)| {
+            let images = &images[part.images.start * input_len..part.images.end * input_len];
+            let rows = part.band * band_rows..((part.band + 1) * band_rows).min(self.tiles.0);
+            let len = self.scratch_len(part.images.len(), Some(rows.clone()));
+            scratch.lend(len, |buffer| self.task(images, Some(rows), task, &mut band, buffer));
+        });
+    }
+
+    fn tile_rows(&self, rows: Range<usize>) -> TileRows {
+        TileRows {
+            height: self.geometry.input.h,
+            width: self.geometry.input.w,
+            padding: self.geometry.window.padding,
+            rows,
+            columns: self.tiles.1,
+        }
+    }
+
+    fn target<'a>(&self, task: &Task<'a>, block: usize) -> TileOutput<'a> {
+        let (bias, _) = task.bias[block * BLOCK..].as_chunks::<BLOCK>();
+        TileOutput {
+            height: self.output.h,
+            width: self.output.w,
+            bias: &bias[0],
+            relu: task.relu,
+            pool: task.pool,
+        }
+    }
+
+    /// The panels of one point and part.
+    fn panels(&self, point: usize, part: usize) -> &[f32] {
+        let len = self.weights.len() / (self.points() * self.geometry.parts());
+        &self.weights[(point * self.geometry.parts() + part) * len..][..len]
+    }
+
+    /// Takes rows `rows` of tiles (all of them if `None`) of whole images through all steps.
+    pub(crate) fn task(
+        &self,
+        images: &[f32],
+        rows: Option<Range<usize>>,
+        task: Task<'_>,
+        band: &mut Band<'_>,
+        scratch: &mut [f32],
+    ) {
+        let tiles = self.tile_rows(rows.unwrap_or(0..self.tiles.0));
+        let input_len = self.geometry.input_len();
+        let num_images = images.len() / input_len;
+        let count = num_images * tiles.count();
+        let (parts, in_blocks, out_blocks) = (self.geometry.parts(), self.in_blocks(), self.out_blocks());
+        let input_stride = point_len(count, parts * in_blocks);
+        let (evaluated, products) = scratch.split_at_mut(self.points() * input_stride);
+        let mut points = Band::whole(evaluated, input_stride);
+        let in_plane = self.geometry.input.cells() * BLOCK;
+        for (image, values) in images.chunks_exact(input_len).enumerate() {
+            for (block, plane) in values.chunks_exact(in_plane).enumerate() {
+                let at = (block * count + image * tiles.count()) * BLOCK;
+                input_transform(task.isa, self.kind, plane, &tiles, &mut points, at);
+            }
+        }
+        let group = self.group_blocks(count);
+        let stride = point_len(count, group);
+        for part in 0..parts {
+            for first in (0..out_blocks).step_by(group) {
+                let width = group.min(out_blocks - first);
+                for point in 0..self.points() {
+                    let input = &evaluated[point * input_stride + part * in_blocks * count * BLOCK..];
+                    let (product, at) = self.product(input, count, (point, part), first..first + width);
+                    let mut sums = Band::whole(&mut products[point * stride..][..stride], count * BLOCK);
+                    multiply(task.isa, &product, &mut sums, at);
+                }
+                for image in 0..num_images {
+                    for block in 0..width {
+                        let channel_block = part * out_blocks + first + block;
+                        let plane = image * task.place.blocks + task.place.first_block + channel_block;
+                        let at = (block * count + image * tiles.count()) * BLOCK;
+                        let target = self.target(&task, channel_block);
+                        let plane = band.plane(plane);
+                        output_transform(task.isa, self.kind, products, (stride, at), &tiles, &target, plane);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The product of one point and part for some blocks of the output, and where it begins.
+    fn product<'a>(
+        &'a self,
+        input: &'a [f32],
+        tiles: usize,
+        (point, part): (usize, usize),
+        out: Range<usize>,
+    ) -> (Product<'a>, (usize, usize)) {
+        let depth = self.in_blocks() * BLOCK;
+        let product = Product {
+            input,
+            walk: Walk::blocked(self.in_blocks(), tiles * BLOCK),
+            rows: tiles,
+            lines: 1,
+            line_stride: 0,
+            weights: Panels {
+                values: &self.panels(point, part)[out.start * BLOCK * depth..],
+                depth,
+                first: 0,
+            },
+            blocks: out.len(),
+            start: Start::Zero,
+            relu: false,
+        };
+        (product, (0, 0))
+    }
+
+    /// Takes all tiles through one step after the other, each shared out among the threads.
+    fn run_by_step(&self, images: &[f32], n: usize, task: Task<'_>, output: &mut [f32], scratch: &Scratch) {
+        let tiles = self.tile_rows(0..self.tiles.0);
+        let count = n * tiles.count();
+        let (parts, in_blocks, out_blocks) = (self.geometry.parts(), self.in_blocks(), self.out_blocks());
+        let input_stride = point_len(count, parts * in_blocks);
+        let stride = point_len(count, parts * out_blocks);
+        let in_plane = self.geometry.input.cells() * BLOCK;
+        let total_in = parts * in_blocks;
+        scratch.lend(self.points() * (input_stride + stride), |buffer| {
+            let (evaluated, products) = buffer.split_at_mut(self.points() * input_stride);
+            let by_block =
+                Cut { planes: self.points(), plane_len: input_stride, images: 1, band_len: count * BLOCK };
+            bands(evaluated, by_block).for_each(|(part, mut points)| {
+                if part.band >= total_in {
+                    return; // What keeps the planes apart.
+                }
+                for image in 0..n {
+                    let plane = &images[(image * total_in + part.band) * in_plane..][..in_plane];
+                    let at = image * tiles.count() * BLOCK;
+                    input_transform(task.isa, self.kind, plane, &tiles, &mut points, at);
+                }
+            });
+            // Panels are not cut, and every thread should find some.
+            let panel = task.isa.panel_blocks();
+            let step = out_blocks.div_ceil(4).next_multiple_of(panel);
+            let products_of = |point: usize, products: &mut [f32]| {
+                products[..parts * out_blocks * count * BLOCK]
+                    .par_chunks_mut(out_blocks * count * BLOCK)
+                    .enumerate()
+                    .for_each(|(part, products)| {
+                        products.par_chunks_mut(step * count * BLOCK).enumerate().for_each(
+                            |(i, products)| {
+                                let input =
+                                    &evaluated[point * input_stride + part * in_blocks * count * BLOCK..];
+                                let out = i * step..((i + 1) * step).min(out_blocks);
+                                let (product, at) = self.product(input, count, (point, part), out);
+                                multiply(task.isa, &product, &mut Band::whole(products, count * BLOCK), at);
+                            },
+                        );
+                    });
+            };
+            products.par_chunks_exact_mut(stride).enumerate().for_each(|(point, products)| {
+                products_of(point, products);
+            });
+            let plane_len = output.len() / n / task.place.blocks;
+            output.par_chunks_exact_mut(plane_len).enumerate().for_each(|(index, plane)| {
+                let (image, block) = (index / task.place.blocks, index % task.place.blocks);
+                let block = block.checked_sub(task.place.first_block);
+                let Some(block) = block.filter(|&block| block < parts * out_blocks) else { return };
+                let at = (block * count + image * tiles.count()) * BLOCK;
+                let target = self.target(&task, block);
+                output_transform(task.isa, self.kind, products, (stride, at), &tiles, &target, plane);
+            });
+        });
+    }
+}
+
+/// Values of one point of `tiles` tiles of `blocks` blocks. An odd number of cache lines, so that the points
+/// of a tile do not fall into the same set of a cache.
+fn point_len(tiles: usize, blocks: usize) -> usize {
+    ((tiles * blocks) | 1) * BLOCK
+}
+
+/// `G g G^T` in f64: the kernel at every point.
+fn evaluate(matrix: &[f64], kind: TileKind, kernel: &[f32], mut keep: impl FnMut(usize, f32)) {
+    let (n, r) = (kind.points(), kind.kernel());
+    // Five columns at most.
+    let mut half = [[0.0_f64; 5]; 8];
+    for (half, row) in half.iter_mut().zip(matrix.chunks_exact(r)) {
+        for (x, value) in half.iter_mut().enumerate().take(r) {
+            *value = row.iter().enumerate().map(|(y, g)| g * f64::from(kernel[y * r + x])).sum();
+        }
+    }
+    for (y, half) in half.iter().enumerate().take(n) {
+        for (x, row) in matrix.chunks_exact(r).enumerate() {
+            let value: f64 = row.iter().zip(half).map(|(g, h)| g * h).sum();
+            #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+            keep(y * n + x, value as f32);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The two kinds of numbers a gradient is computed in, and their matrix products.
+
+use super::conv::{ByPatches, Correlate, Sizes};
+use super::engine;
+use faer::linalg::matmul::matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use std::fmt::Debug;
+use std::iter::Sum;
+use std::ops::{Add, AddAssign, Div, Mul, Neg, Range, Sub};
+
+/// `f32` for work, `f64` for checking the work by finite differences.
+pub trait Real:
+    sealed::Fast
+    + Copy
+    + Debug
+    + Default
+    + PartialOrd
+    + Send
+    + Sync
+    + Add<Output = Self>
+    + AddAssign
+    + Div<Output = Self>
+    + Mul<Output = Self>
+    + Neg<Output = Self>
+    + Sub<Output = Self>
+    + Sum
+    + 'static
+{
+    /// The number nearest to `value`.
+    fn from_f64(value: f64) -> Self;
+
+    /// Widens a weight or a pixel.
+    fn from_f32(value: f32) -> Self;
+
+    /// `self` to the power of `exponent`.
+    #[must_use]
+    fn powf(self, exponent: Self) -> Self;
+
+    /// Whether it is not a number.
+    fn is_nan(self) -> bool;
+}
+
+mod sealed {
+    use super::{Accum, Correlate, MatMut, MatRef, Sizes};
+
+    /// Keeps [`super::Real`] to the types that have fast matrix products and convolutions.
+    pub trait Fast: Sized {
+        /// `product = lhs * rhs`, or `product += lhs * rhs`, on the calling thread.
+        fn multiply(product: MatMut<'_, Self>, accum: Accum, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>);
+
+        /// The convolution with `kernels`, `(outputs, inputs / groups, kernel, kernel)`.
+        fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>>;
+    }
+}
+
+impl sealed::Fast for f32 {
+    fn multiply(product: MatMut<'_, Self>, accum: Accum, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
+        matmul(product, accum, lhs, rhs, 1.0, Par::Seq);
+    }
+
+    fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>> {
+        engine::correlation(sizes, kernels, bias)
+    }
+}
+
+impl sealed::Fast for f64 {
+    fn multiply(product: MatMut<'_, Self>, accum: Accum, lhs: MatRef<'_, Self>, rhs: MatRef<'_, Self>) {
+        matmul(product, accum, lhs, rhs, 1.0, Par::Seq);
+    }
+
+    fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>> {
+        Box::new(ByPatches::new(sizes, kernels, bias))
+    }
+}
+
+impl Real for f32 {
+    #[expect(clippy::cast_possible_truncation, reason = "the nearest number is the contract")]
+    fn from_f64(value: f64) -> Self {
+        value as Self
+    }
+
+    fn from_f32(value: f32) -> Self {
+        value
+    }
+
+    fn powf(self, exponent: Self) -> Self {
+        self.powf(exponent)
+    }
+
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+}
+
+impl Real for f64 {
+    fn from_f64(value: f64) -> Self {
+        value
+    }
+
+    fn from_f32(value: f32) -> Self {
+        Self::from(value)
+    }
+
+    fn powf(self, exponent: Self) -> Self {
+        self.powf(exponent)
+    }
+
+    fn is_nan(self) -> bool {
+        self.is_nan()
+    }
+}
+
+/// Cuts a product into pieces of `width` columns, each with the range of its columns.
+pub(super) fn column_pieces<T>(product: MatMut<'_, T>, width: usize) -> Vec<(Range<usize>, MatMut<'_, T>)> {
+    let columns = product.ncols();
+    let mut rest = product;
+    let mut pieces = Vec::with_capacity(columns.div_ceil(width));
+    for start in (0..columns).step_by(width) {
+        let (piece, behind) = rest.split_at_col_mut(width.min(columns - start));
+        pieces.push((start..start + piece.ncols(), piece));
+        rest = behind;
+    }
+    pieces
+}
