@@ -6,12 +6,10 @@ use pulp::{Arch, Simd, WithSimd};
 /// Running sums the kernel keeps, on every CPU: they fill four AVX-512 or eight AVX2 registers.
 const LANES: usize = 64;
 
-/// Cosine distance of two unit rows of the same length, in `[0, 2]`: `|a - b|² / 2`.
-pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f32 {
+/// `|a - b|²` of two rows of the same length, never negative.
+pub(crate) fn squared(a: &[f32], b: &[f32]) -> f32 {
     debug_assert_eq!(a.len(), b.len(), "rows of one block have one length");
-    let squared = Arch::new().dispatch(SquaredDifference { a, b });
-    // Rounding may carry opposite rows a hair past 2.
-    (squared / 2.0).min(2.0)
+    Arch::new().dispatch(SquaredDifference { a, b })
 }
 
 struct SquaredDifference<'a> {
@@ -55,10 +53,10 @@ impl WithSimd for SquaredDifference<'_> {
     }
 }
 
-/// Bound on how far `1 - a·b`, summed in `f32` in any order, and [`cosine`] can lie apart for unit rows of `dim`
-/// components, both ways taken together. (A sum of `dim` products with `Σ|a_i b_i| ≤ 1` errs by at most
-/// `dim` units in the last place; the kernel's chains are [`LANES`] times shorter.)
-pub(crate) fn dot_slack(dim: usize) -> f32 {
+/// Times `|a|² + |b|²`: bound on how far `|a|² + |b|² - 2 a·b`, with the product summed in `f32` in any order, can lie from
+/// [`squared`], for rows of `dim` components. (A sum of `dim` products errs by at most `dim` units in the last place
+/// of `Σ|a_i b_i| ≤ (|a|² + |b|²) / 2`; the kernel's chains are [`LANES`] times shorter.)
+pub(crate) fn squared_slack(dim: usize) -> f32 {
     (1.1 * dim as f32 + 64.0) * f32::EPSILON
 }
 
@@ -77,8 +75,8 @@ mod tests {
         fn equals_the_plain_sum(dim in 1usize..300, seed in 0u64..1000) {
             let rows = unit_rows(2, dim, seed);
             let (a, b) = rows.split_at(dim);
-            prop_assert!((f64::from(cosine(a, b)) - slow(a, b)).abs() < 1e-6);
-            prop_assert_eq!(cosine(a, b).to_bits(), cosine(b, a).to_bits());
+            prop_assert!((f64::from(squared(a, b)) / 2.0 - slow(a, b)).abs() < 1e-6);
+            prop_assert_eq!(squared(a, b).to_bits(), squared(b, a).to_bits());
         }
     }
 
@@ -88,7 +86,7 @@ mod tests {
             let rows = unit_rows(2, dim, 8);
             let (a, b) = rows.split_at(dim);
             let plain = SquaredDifference { a, b }.with_simd(pulp::Scalar);
-            assert_eq!((plain / 2.0).to_bits(), cosine(a, b).to_bits());
+            assert_eq!(plain.to_bits(), squared(a, b).to_bits());
         }
     }
 
@@ -97,8 +95,8 @@ mod tests {
         for dim in [1, 2, 63, 64, 65, 4096] {
             let row = unit_rows(1, dim, 3);
             let opposite: Vec<f32> = row.iter().map(|v| -v).collect();
-            assert_eq!(cosine(&row, &row).to_bits(), 0.0f32.to_bits());
-            let far = cosine(&row, &opposite);
+            assert_eq!(squared(&row, &row).to_bits(), 0.0f32.to_bits());
+            let far = crate::Metric::Cosine.distance(squared(&row, &opposite));
             assert!((1.999..=2.0).contains(&far), "{far}");
         }
     }
@@ -109,7 +107,7 @@ mod tests {
             let rows = unit_rows(2, 4096, seed);
             let (a, b) = rows.split_at(4096);
             let dot: f32 = a.iter().zip(b).map(|(x, y)| x * y).sum();
-            assert!(((1.0 - dot) - cosine(a, b)).abs() * 2.0 <= dot_slack(4096));
+            assert!(((2.0 - 2.0 * dot) - squared(a, b)).abs() <= squared_slack(4096) * 2.0);
         }
     }
 }

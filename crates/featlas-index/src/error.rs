@@ -27,7 +27,13 @@ pub enum IndexError {
     #[error("asked for {k} neighbors of {len} vectors")]
     TooFewVectors { k: usize, len: usize },
     #[error("parameter `{name}`: expected {expected}, got `{got}`")]
-    Parameter { name: &'static str, expected: &'static str, got: usize },
+    Parameter { name: &'static str, expected: &'static str, got: String },
+    #[error("no basis for compact vectors: {reason}")]
+    Basis { reason: String },
+    #[error("image id `{id}` is not above those before it")]
+    Order { id: ImageId },
+    #[error("image `{id}` is not in the index")]
+    UnknownImage { id: ImageId },
     #[error("cannot start the threads that build the index")]
     Threads {
         #[source]
@@ -35,9 +41,14 @@ pub enum IndexError {
     },
     #[error("cancelled")]
     Cancelled,
-    #[error("cannot write the {file} file of the index")]
+    #[error("cannot write the index")]
     Write {
-        file: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("cannot write `{}`", path.display())]
+    WriteRows {
+        path: PathBuf,
         #[source]
         source: std::io::Error,
     },
@@ -51,8 +62,8 @@ pub enum IndexError {
     Version { expected: u32, got: u32, path: PathBuf },
     #[error("damaged index file, {reason}: `{}`", path.display())]
     Damaged { reason: String, path: PathBuf },
-    #[error("the graph was built for other vectors than those beside it: `{}`", path.display())]
-    Mismatch { path: PathBuf },
+    #[error("the vector of image `{id}` is damaged: `{}`", path.display())]
+    DamagedRow { id: ImageId, path: PathBuf },
 }
 
 const _: () = assert!(size_of::<IndexError>() <= 64, "errors travel in every result");

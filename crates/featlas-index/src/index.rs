@@ -1,114 +1,352 @@
-//! The index: unit rows, the frozen graph over them, and every way to ask.
+//! The index: codes, the graph over them, the full rows behind them, and every way to ask.
 
-use crate::exact::{Hit, all_rows, nearest, nearest_batch};
-use crate::graph::Graph;
-use crate::vectors::unit_queries;
-use crate::{Audit, IndexError, IndexParams, Vectors, files};
-use featlas_core::{Digest, ImageId, Neighbor, Progress, RowsView, Stage};
+use crate::blob::{Blob, Section};
+use crate::compact::Projection;
+use crate::exact::{Best, Hit, nearest, nearest_batch};
+use crate::files::{self, Head};
+use crate::graph::{Audit, GraphView, NodeSet, Scratch};
+use crate::record::Sparse;
+use crate::segment::{PackedPlace, RowStore, RowsFile, StoredRows};
+use crate::vectors::prepared_queries;
+use crate::{IndexError, IndexParams, Metric};
+use featlas_core::{Digest, ImageId, Neighbor, RowsView};
 use rayon::prelude::*;
 use std::io::Write;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 
-/// Rows between two reports of progress.
-const CHUNK: usize = 1024;
+/// Neighbors for which `ef_search` is chosen.
+const TUNED_K: usize = 10;
+/// Rows up to which comparing with all of them takes about as long as the graph.
+const EXACT_ROWS: usize = 1000;
 
-/// Unit vectors of images and a graph that finds the nearest of them.
+/// What an index file holds besides its head.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    /// Images, ascending.
+    pub(crate) ids: Section<u64>,
+    pub(crate) places: Section<PackedPlace>,
+    pub(crate) node_of_row: Section<u32>,
+    pub(crate) members: Members,
+    /// A bit a row: whether its image is gone.
+    pub(crate) removed: Section<u64>,
+    pub(crate) levels: Section<u8>,
+    pub(crate) slots: Section<u32>,
+    pub(crate) bottom: Section<u32>,
+    pub(crate) upper: Section<u32>,
+    pub(crate) codes: Section<u8>,
+    pub(crate) projection: Projection,
+    pub(crate) files: Vec<RowsFile>,
+}
+
+/// Rows grouped by node: nodes are numbered in the order of their first row.
+#[derive(Debug)]
+pub(crate) enum Members {
+    /// All rows are different: node `i` is row `i`.
+    Same,
+    /// Rows of node `v`, ascending, are `rows[start[v]..start[v + 1]]`.
+    Grouped { start: Vec<u32>, rows: Vec<u32> },
+}
+
+impl Members {
+    /// Groups the rows; the text of the error says what is wrong with the numbering.
+    pub(crate) fn of(node_of_row: &[u32], nodes: usize) -> Result<Self, String> {
+        let mut seen = 0usize;
+        for (row, &node) in node_of_row.iter().enumerate() {
+            if node as usize > seen || node as usize >= nodes {
+                return Err(format!("row {row} belongs to node {node}, expected at most {seen}"));
+            }
+            seen += usize::from(node as usize == seen);
+        }
+        if seen != nodes || nodes == 0 {
+            return Err(format!("expected at least one row for each of {nodes} nodes, got {seen}"));
+        }
+        if nodes == node_of_row.len() {
+            return Ok(Self::Same);
+        }
+        let mut start = vec![0u32; nodes + 1];
+        for &node in node_of_row {
+            start[node as usize + 1] += 1;
+        }
+        for node in 0..nodes {
+            start[node + 1] += start[node];
+        }
+        let mut next = start.clone();
+        let mut rows = vec![0u32; node_of_row.len()];
+        for (row, &node) in (0u32..).zip(node_of_row) {
+            rows[next[node as usize] as usize] = row;
+            next[node as usize] += 1;
+        }
+        Ok(Self::Grouped { start, rows })
+    }
+
+    /// The rows of `node`, ascending.
+    pub(crate) fn rows_of(&self, node: u32) -> impl Iterator<Item = usize> + '_ {
+        let (same, grouped) = match self {
+            Self::Same => (Some(node as usize), &[][..]),
+            Self::Grouped { start, rows } => {
+                (None, &rows[start[node as usize] as usize..start[node as usize + 1] as usize])
+            }
+        };
+        same.into_iter().chain(grouped.iter().map(|&row| row as usize))
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Same => 0,
+            Self::Grouped { start, rows } => (start.len() + rows.len()) * 4,
+        }
+    }
+}
+
+/// Compact vectors of images, a graph that finds the nearest of them, and their full rows, read one by one.
 ///
-/// All distances are cosine distances in `[0, 2]`; all answers are nearest first, ties by image id.
-/// Searching changes nothing, so any number of threads may search at once.
+/// Answers are nearest first, ties by image id; their distances are exact, computed from the full rows, whichever way they
+/// were found. Searching changes nothing, so any number of threads may search at once.
 #[derive(Debug)]
 pub struct Index {
-    vectors: Arc<Vectors>,
-    graph: Graph,
-    params: IndexParams,
-    audit: Audit,
-    vectors_digest: OnceLock<Digest>,
+    pub(crate) head: Head,
+    pub(crate) parts: Parts,
+    pub(crate) store: RowStore,
+    num_removed: usize,
 }
 
 impl Index {
-    pub(crate) fn graph(&self) -> &Graph {
-        &self.graph
+    pub(crate) fn from_parts(head: Head, parts: Parts, folder: &Path) -> Result<Self, IndexError> {
+        let store = RowStore::open(folder, &parts.files, parts.ids.len(), parts.projection.dim())?;
+        let num_removed = parts.removed.iter().map(|word| word.count_ones() as usize).sum();
+        Ok(Self { head, parts, store, num_removed })
     }
 
-    pub(crate) fn from_parts(vectors: Arc<Vectors>, graph: Graph, params: IndexParams, audit: Audit) -> Self {
-        Self { vectors, graph, params, audit, vectors_digest: OnceLock::new() }
-    }
-
-    /// Number of images.
-    pub fn len(&self) -> usize {
-        self.vectors.len()
-    }
-
-    /// Always false: an empty index cannot be built or read.
-    pub fn is_empty(&self) -> bool {
-        self.vectors.is_empty()
-    }
-
-    /// Components of a vector.
-    pub fn dim(&self) -> usize {
-        self.vectors.dim()
-    }
-
-    /// Image ids, row by row.
-    pub fn ids(&self) -> &[ImageId] {
-        self.vectors.ids()
-    }
-
-    /// The vector of row `row`, scaled to length 1.
+    /// Opens an index file; its rows files lie in the same folder.
     ///
-    /// # Panics
-    /// If there is no such row.
-    pub fn vector(&self, row: usize) -> &[f32] {
-        self.vectors.row(row)
+    /// The file is mapped, and verified before anything in it is used: magic and version, the digest of all of it, the
+    /// counts against its length, then every number against its bounds. Rows are not read here; each is verified against its
+    /// own digest when it is first used. A damaged file is an error, never a panic.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`], [`IndexError::Version`], [`IndexError::Damaged`].
+    pub fn open(path: &Path) -> Result<Self, IndexError> {
+        Self::read(&Blob::open(path)?, path, path.parent().unwrap_or(Path::new("")))
     }
 
-    /// The row of image `id`, if it is in the index.
-    pub fn row_of(&self, id: ImageId) -> Option<usize> {
-        self.vectors.row_of(id)
+    /// [`Index::open`] for a file that is in memory already; its rows files lie in `folder`.
+    ///
+    /// # Errors
+    /// As [`Index::open`], with `index` for the path.
+    pub fn from_bytes(bytes: &[u8], folder: &Path) -> Result<Self, IndexError> {
+        let path = Path::new("index");
+        Self::read(&Blob::copy_of(bytes, path)?, path, folder)
     }
 
-    /// All vectors.
-    pub fn vectors(&self) -> &Vectors {
-        &self.vectors
+    fn read(blob: &Blob, path: &Path, folder: &Path) -> Result<Self, IndexError> {
+        let (head, parts) = files::read(blob, path)?;
+        let damaged = |reason: String| IndexError::Damaged { reason, path: path.to_owned() };
+        view_of(&head, &parts).check().map_err(damaged)?;
+        let rows = parts.ids.len();
+        let beyond = parts.removed.last().is_some_and(|last| rows % 64 != 0 && last >> (rows % 64) != 0);
+        if beyond {
+            return Err(damaged("a row is removed that it does not have".to_owned()));
+        }
+        Self::from_parts(head, parts, folder)
     }
 
-    /// Distinct vectors; equal ones share a place in the graph.
+    /// Writes the index file. The rows files are on disk already.
+    ///
+    /// # Errors
+    /// [`IndexError::Write`].
+    pub fn write(&self, out: &mut dyn Write) -> Result<(), IndexError> {
+        files::write(&self.head, &self.parts, out).map_err(|source| IndexError::Write { source })
+    }
+
+    pub(crate) fn view(&self) -> GraphView<'_> {
+        view_of(&self.head, &self.parts)
+    }
+
+    pub(crate) fn rows(&self) -> StoredRows<'_> {
+        StoredRows { store: &self.store, ids: &self.parts.ids, places: &self.parts.places }
+    }
+
+    /// Number of images that can be found.
+    pub fn len(&self) -> usize {
+        self.num_rows() - self.num_removed
+    }
+
+    /// Whether every image was removed.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Number of rows, those of removed images included.
+    pub fn num_rows(&self) -> usize {
+        self.parts.ids.len()
+    }
+
+    /// Number of images that were removed since the last full build.
+    pub fn num_removed(&self) -> usize {
+        self.num_removed
+    }
+
+    /// Number of images that were added since the last full build.
+    pub fn num_added(&self) -> usize {
+        self.num_rows().saturating_sub(usize::try_from(self.head.built_rows).unwrap_or(usize::MAX))
+    }
+
+    /// Components of a row.
+    pub fn dim(&self) -> usize {
+        self.parts.projection.dim()
+    }
+
+    /// Directions of a compact vector, a byte each.
+    pub fn rank(&self) -> usize {
+        self.parts.projection.rank()
+    }
+
+    /// Distinct rows; equal ones share a place in the graph.
     pub fn num_distinct(&self) -> usize {
-        self.graph.len()
+        self.parts.levels.len()
+    }
+
+    /// The metric.
+    pub fn metric(&self) -> Metric {
+        self.head.metric
     }
 
     /// What the index was built with.
     pub fn params(&self) -> &IndexParams {
-        &self.params
+        &self.head.params
+    }
+
+    /// Candidates a search keeps unless told otherwise.
+    pub fn ef_search(&self) -> usize {
+        self.head.ef_search
+    }
+
+    /// Candidates that a search for `k` neighbors keeps unless told otherwise: [`Index::ef_search`] is chosen for ten
+    /// neighbors, and as many times more need as many times more candidates.
+    pub fn ef_search_for(&self, k: usize) -> usize {
+        self.head.ef_search.saturating_mul(k.div_ceil(TUNED_K).max(1))
+    }
+
+    /// Sets [`Index::ef_search`], at least 1.
+    pub fn set_ef_search(&mut self, ef: usize) {
+        self.head.ef_search = ef.clamp(1, 1 << 20);
     }
 
     /// How the graph stood the test after the build.
     pub fn audit(&self) -> &Audit {
-        &self.audit
+        &self.head.audit
+    }
+
+    /// Whether comparing with every image is as fast as the graph, and so the better choice.
+    pub fn prefers_exact(&self) -> bool {
+        self.num_rows() <= EXACT_ROWS
+    }
+
+    /// What the index was made from, as its maker said.
+    pub fn tag(&self) -> Digest {
+        self.head.tag
+    }
+
+    /// The rows files, in the folder of the index file.
+    pub fn rows_files(&self) -> &[RowsFile] {
+        &self.parts.files
+    }
+
+    /// Bytes of memory that the loaded index takes, without the rows files: the index file itself, and what is derived
+    /// from it.
+    pub fn memory_bytes(&self) -> usize {
+        let parts = &self.parts;
+        let projection = parts.projection.matrix().len() * 2 + parts.projection.rank() * 4;
+        let rows = parts.ids.len() * 8 + parts.places.len() * 24 + parts.node_of_row.len() * 4;
+        let graph = parts.levels.len() + (parts.slots.len() + parts.bottom.len() + parts.upper.len()) * 4;
+        rows + graph
+            + parts.codes.len()
+            + 2 * projection
+            + parts.members.bytes()
+            + 2 * parts.removed.len() * 8
+    }
+
+    /// The images that can be found, by row, with their rows.
+    pub fn live(&self) -> impl Iterator<Item = (usize, ImageId)> + '_ {
+        let live = self.parts.ids.iter().enumerate().filter(|&(row, _)| !self.is_removed(row));
+        live.map(|(row, &id)| (row, ImageId(id)))
+    }
+
+    /// The row of image `id`, if it can be found.
+    pub fn row_of(&self, id: ImageId) -> Option<usize> {
+        self.parts.ids.binary_search(&id.0).ok().filter(|&row| !self.is_removed(row))
+    }
+
+    /// The image of row `row`.
+    ///
+    /// # Panics
+    /// If there is no such row.
+    pub fn id_of(&self, row: usize) -> ImageId {
+        ImageId(self.parts.ids[row])
+    }
+
+    /// The full row of image `id`, as it is compared: of length 1 under the cosine.
+    ///
+    /// # Errors
+    /// [`IndexError::UnknownImage`], [`IndexError::DamagedRow`].
+    pub fn vector(&self, id: ImageId) -> Result<Vec<f32>, IndexError> {
+        let row = self.row_of(id).ok_or(IndexError::UnknownImage { id })?;
+        self.full_row(row)
+    }
+
+    pub(crate) fn full_row(&self, row: usize) -> Result<Vec<f32>, IndexError> {
+        use crate::exact::Rows as _;
+        let mut buffer = Vec::new();
+        self.rows().row(row, &mut buffer)?;
+        Ok(buffer)
+    }
+
+    pub(crate) fn is_removed(&self, row: usize) -> bool {
+        self.parts.removed[row / 64] >> (row % 64) & 1 == 1
     }
 
     /// The `k` images nearest to `query`, by the graph.
     ///
-    /// `query` has [`Index::dim`] components and any length but 0. `ef` is the number of candidates kept, raised to `k`;
-    /// more finds more of the true neighbors and takes longer. Should the graph not lead to `k` images, the answer
-    /// is that of [`Index::search_exact`].
+    /// `query` has [`Index::dim`] components; under the cosine any length but 0. `ef` is the number of candidates kept,
+    /// raised to `k`, and for many neighbors to nearly twice as many; more finds more of the true neighbors and takes longer. Should the graph not lead to `k` images,
+    /// the answer is that of [`Index::search_exact`].
     ///
     /// # Errors
-    /// [`IndexError::TooFewVectors`], [`IndexError::Dimension`], [`IndexError::NonFiniteQuery`], [`IndexError::ZeroNorm`].
+    /// [`IndexError::TooFewVectors`], [`IndexError::Dimension`], [`IndexError::NonFiniteQuery`], [`IndexError::ZeroNorm`],
+    /// [`IndexError::DamagedRow`].
     pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Neighbor>, IndexError> {
-        let query = self.check(query, k)?;
-        Ok(self.neighbors(&self.search_unit(&query, k, ef)))
+        let mut found = self.search_batch(one_row(query, self.dim())?, k, ef)?;
+        Ok(found.pop().unwrap_or_default())
     }
 
-    /// The `k` images nearest to `query`, by comparing it with every vector.
+    /// [`Index::search`] for every row of `queries`, on all cores.
+    ///
+    /// # Errors
+    /// As [`Index::search`]; the error names the row of the query.
+    pub fn search_batch(
+        &self,
+        queries: RowsView<'_>,
+        k: usize,
+        ef: usize,
+    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
+        self.check_k(k)?;
+        let queries = prepared_queries(queries, self.dim(), self.metric())?;
+        let search = |asker: &mut Asker, query: &[f32]| -> Result<Vec<Neighbor>, IndexError> {
+            Ok(self.neighbors(&self.ask(query, k, ef, None, asker)?))
+        };
+        if queries.len() == self.dim() {
+            return Ok(vec![search(&mut Asker::default(), &queries)?]);
+        }
+        queries.par_chunks_exact(self.dim()).map_init(Asker::default, search).collect()
+    }
+
+    /// The `k` images nearest to `query`, by comparing it with every row.
     ///
     /// # Errors
     /// As [`Index::search`].
     pub fn search_exact(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        let query = self.check(query, k)?;
-        Ok(self.neighbors(&nearest(&self.vectors, &query, k, all_rows)))
+        let mut found = self.search_exact_batch(one_row(query, self.dim())?, k)?;
+        Ok(found.pop().unwrap_or_default())
     }
 
     /// [`Index::search_exact`] for every row of `queries`, several times faster than one by one and with the same result.
@@ -120,172 +358,133 @@ impl Index {
         queries: RowsView<'_>,
         k: usize,
     ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
-        Self::check_k(k, self.len())?;
-        let unit = unit_queries(queries, self.dim())?;
-        Ok(nearest_batch(&self.vectors, &unit, k, all_rows).iter().map(|hits| self.neighbors(hits)).collect())
+        self.check_k(k)?;
+        self.search_among(queries, k, |_id| true)
     }
 
-    /// The `k` nearest other rows of every row, as [`crate::neighbors_of_all`] gives them, but by the graph: faster for many
-    /// rows, and not all of them the nearest.
+    /// [`Index::search_exact_batch`] among the images that pass `keep`; if fewer than `k` pass, all of them.
     ///
     /// # Errors
-    /// [`IndexError::Cancelled`].
-    pub fn neighbors_of_all(
+    /// As [`Index::search`].
+    pub fn search_among(
         &self,
+        queries: RowsView<'_>,
         k: usize,
-        progress: &dyn Progress,
-    ) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
-        let ef = self.params.ef_search.max(k + k / 2);
-        others_of_all(&self.vectors, k, progress, |rows, k| {
-            rows.into_par_iter().map(|row| self.search_unit(self.vectors.row(row), k, ef)).collect()
-        })
+        keep: impl Fn(ImageId) -> bool + Sync,
+    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
+        let queries = prepared_queries(queries, self.dim(), self.metric())?;
+        let keep = |row: usize| !self.is_removed(row) && keep(self.id_of(row));
+        let found = nearest_batch(&self.rows(), &queries, k, keep)?;
+        Ok(found.iter().map(|hits| self.neighbors(hits)).collect())
     }
 
-    /// Writes the vectors; read back by [`Index::open`].
-    ///
-    /// # Errors
-    /// [`IndexError::Write`].
-    pub fn write_vectors(&self, out: &mut dyn Write) -> Result<(), IndexError> {
-        let digest = files::write_vectors(&self.vectors, out)
-            .map_err(|source| IndexError::Write { file: "vectors", source })?;
-        // Equal vectors have equal bytes, so a digest set before is the same.
-        self.vectors_digest.get_or_init(|| digest);
-        Ok(())
+    fn check_k(&self, k: usize) -> Result<(), IndexError> {
+        if k > self.len() { Err(IndexError::TooFewVectors { k, len: self.len() }) } else { Ok(()) }
     }
 
-    /// Writes the graph, its parameters and its audit; it names the vectors it belongs to by their digest.
-    ///
-    /// # Errors
-    /// [`IndexError::Write`].
-    pub fn write_graph(&self, out: &mut dyn Write) -> Result<(), IndexError> {
-        let sink = || files::write_vectors(&self.vectors, &mut std::io::sink());
-        let digest = match self.vectors_digest.get() {
-            Some(digest) => Ok(*digest),
-            None => sink(),
+    /// Searches the graph for a prepared row, as if the nodes of `absent` were not there.
+    pub(crate) fn ask(
+        &self,
+        query: &[f32],
+        k: usize,
+        ef: usize,
+        absent: Option<&NodeSet>,
+        asker: &mut Asker,
+    ) -> Result<Vec<Hit>, IndexError> {
+        let Asker { sparse, code, .. } = asker;
+        sparse.set(query);
+        code.resize(self.rank(), 0);
+        self.parts.projection.encode(sparse, code);
+        let code = std::mem::take(code);
+        let found = self.ask_coded(&code, query, k, ef, absent, asker);
+        asker.code = code;
+        found
+    }
+
+    /// The same for a row whose code is known.
+    pub(crate) fn ask_coded(
+        &self,
+        code: &[u8],
+        query: &[f32],
+        k: usize,
+        ef: usize,
+        absent: Option<&NodeSet>,
+        asker: &mut Asker,
+    ) -> Result<Vec<Hit>, IndexError> {
+        use crate::exact::Rows as _;
+        let Asker { scratch, buffer, .. } = asker;
+        // Removed rows take up candidates, so there must be more of them.
+        let share = self.num_rows().div_ceil(self.len().max(1));
+        let wanted = self.rerank_of(k);
+        self.view().search(
+            code,
+            ef.max(k) * if self.num_removed > 0 { share.max(2) } else { 1 },
+            absent,
+            scratch,
+        );
+        let rows = self.rows();
+        let mut best = Best::new(k);
+        let mut compared = 0;
+        for candidate in scratch.pool.found() {
+            if compared >= wanted {
+                break;
+            }
+            for row in self.parts.members.rows_of(candidate.node).filter(|&row| !self.is_removed(row)) {
+                best.push(rows.id(row), row, crate::distance::squared(rows.row(row, buffer)?, query));
+                compared += 1;
+            }
+        }
+        if compared < k {
+            let keep = |row: usize| {
+                let gone = absent.is_some_and(|absent| absent.contains(self.parts.node_of_row[row]));
+                !gone && !self.is_removed(row)
+            };
+            return nearest(&rows, query, k, keep);
+        }
+        Ok(best.into_hits())
+    }
+
+    /// Candidates that are compared exactly for `k` neighbors.
+    pub(crate) fn rerank_of(&self, k: usize) -> usize {
+        k.saturating_mul(self.head.rerank)
+    }
+
+    /// The `k` nearest images to `query`, a prepared row, by comparing all.
+    pub(crate) fn neighbors(&self, hits: &[Hit]) -> Vec<Neighbor> {
+        let neighbor = |hit: &Hit| Neighbor {
+            id: self.id_of(hit.row as usize),
+            distance: self.metric().distance(hit.squared),
         };
-        digest
-            .and_then(|digest| files::write_graph(&self.graph, &self.params, &self.audit, digest, out))
-            .map_err(|source| IndexError::Write { file: "graph", source })
-    }
-
-    /// Reads the two files of an index.
-    ///
-    /// The length that a header announces must be the file's; then the digest at the end must be that of the
-    /// contents; then every number must lie in its bounds: unit rows, distinct ids, links to existing nodes of the
-    /// right layer. Only then is anything used. A damaged file is an error, never a panic, and never
-    /// takes more memory than the file is long.
-    ///
-    /// # Errors
-    /// [`IndexError::Read`], [`IndexError::Version`], [`IndexError::Damaged`], [`IndexError::Mismatch`].
-    pub fn open(vectors: &Path, graph: &Path) -> Result<Self, IndexError> {
-        let (mut vectors_file, vectors_len) = files::open(vectors)?;
-        let (mut graph_file, graph_len) = files::open(graph)?;
-        Self::read((&mut vectors_file, vectors_len, vectors), (&mut graph_file, graph_len, graph))
-    }
-
-    /// [`Index::open`] for files that are in memory already.
-    ///
-    /// # Errors
-    /// As [`Index::open`], with `vectors` and `graph` for the paths.
-    pub fn from_bytes(vectors: &[u8], graph: &[u8]) -> Result<Self, IndexError> {
-        let (mut vectors, vectors_len) = (vectors, vectors.len() as u64);
-        let (mut graph, graph_len) = (graph, graph.len() as u64);
-        Self::read(
-            (&mut vectors, vectors_len, Path::new("vectors")),
-            (&mut graph, graph_len, Path::new("graph")),
-        )
-    }
-
-    fn read(vectors: files::Input<'_>, graph: files::Input<'_>) -> Result<Self, IndexError> {
-        let graph_path = graph.2;
-        let (vectors, digest) = files::read_vectors(vectors)?;
-        let read = files::read_graph(graph)?;
-        if read.vectors_digest != digest || read.graph.num_rows() != vectors.len() {
-            return Err(IndexError::Mismatch { path: graph_path.to_owned() });
-        }
-        let vectors_digest = OnceLock::from(digest);
-        Ok(Self {
-            vectors: Arc::new(vectors),
-            graph: read.graph,
-            params: read.params,
-            audit: read.audit,
-            vectors_digest,
-        })
-    }
-
-    fn check_k(k: usize, len: usize) -> Result<(), IndexError> {
-        if k > len { Err(IndexError::TooFewVectors { k, len }) } else { Ok(()) }
-    }
-
-    fn check(&self, query: &[f32], k: usize) -> Result<Vec<f32>, IndexError> {
-        Self::check_k(k, self.len())?;
-        let empty = IndexError::Dimension { expected: self.dim(), got: query.len() };
-        let rows = RowsView::new(query, query.len()).map_err(|_empty| empty)?;
-        unit_queries(rows, self.dim())
-    }
-
-    /// Searches the graph for a unit row.
-    fn search_unit(&self, query: &[f32], k: usize, ef: usize) -> Vec<Hit> {
-        let nodes = self.graph.search(&self.vectors, query, ef.max(k));
-        let hits = self.graph.hits(&self.vectors, &nodes, k);
-        if hits.len() < k { nearest(&self.vectors, query, k, all_rows) } else { hits }
-    }
-
-    fn neighbors(&self, hits: &[Hit]) -> Vec<Neighbor> {
-        let id = |hit: &Hit| self.vectors.ids()[hit.row as usize];
-        hits.iter().map(|hit| Neighbor { id: id(hit), distance: hit.distance }).collect()
+        hits.iter().map(neighbor).collect()
     }
 }
 
-/// The `k` nearest other rows of every row, as `(row, distance)`, by comparing all pairs.
-///
-/// Nearest first, ties by image id; a row is never its own neighbor. `k` is cut to the other rows there are. Memory:
-/// `16 k` bytes a row.
-///
-/// # Errors
-/// [`IndexError::Cancelled`].
-pub fn neighbors_of_all(
-    vectors: &Vectors,
-    k: usize,
-    progress: &dyn Progress,
-) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
-    let dim = vectors.dim();
-    others_of_all(vectors, k, progress, |rows, k| {
-        nearest_batch(vectors, &vectors.values()[rows.start * dim..rows.end * dim], k, all_rows)
-    })
+/// The memory of one searching thread.
+#[derive(Debug, Default)]
+pub(crate) struct Asker {
+    pub(crate) scratch: Scratch,
+    pub(crate) buffer: Vec<f32>,
+    sparse: Sparse,
+    code: Vec<u8>,
 }
 
-/// Asks `search` for the nearest of every row, in chunks, and leaves the row itself out.
-fn others_of_all(
-    vectors: &Vectors,
-    k: usize,
-    progress: &dyn Progress,
-    search: impl Fn(Range<usize>, usize) -> Vec<Vec<Hit>>,
-) -> Result<Vec<Vec<(usize, f32)>>, IndexError> {
-    let n = vectors.len();
-    let k = k.min(n.saturating_sub(1));
-    progress.begin(Stage::Neighbors, Some(n as u64));
-    let mut all = Vec::with_capacity(n);
-    for first in (0..n).step_by(CHUNK) {
-        if progress.is_cancelled() {
-            progress.end(Stage::Neighbors);
-            return Err(IndexError::Cancelled);
-        }
-        let rows = first..(first + CHUNK).min(n);
-        let found = search(rows.clone(), k + 1);
-        all.extend(rows.clone().zip(&found).map(|(row, hits)| without(hits, row, k)));
-        progress.advance(Stage::Neighbors, rows.len() as u64);
+fn view_of<'a>(head: &Head, parts: &'a Parts) -> GraphView<'a> {
+    GraphView {
+        m: head.params.m,
+        rank: parts.projection.rank(),
+        codes: &parts.codes,
+        levels: &parts.levels,
+        bottom: &parts.bottom,
+        slots: &parts.slots,
+        upper: &parts.upper,
+        entry: head.entry,
     }
-    progress.end(Stage::Neighbors);
-    Ok(all)
 }
 
-/// `hits` but `row`, cut to `k`. Among more than `k` equal rows, `row` itself may be missing.
-fn without(hits: &[Hit], row: usize, k: usize) -> Vec<(usize, f32)> {
-    let others = hits.iter().filter(|hit| hit.row as usize != row);
-    others.take(k).map(|hit| (hit.row as usize, hit.distance)).collect()
+fn one_row(query: &[f32], dim: usize) -> Result<RowsView<'_>, IndexError> {
+    RowsView::new(query, query.len())
+        .map_err(|_empty| IndexError::Dimension { expected: dim, got: query.len() })
 }
 
 #[cfg(test)]
-#[path = "index/tests.rs"]
 mod tests;

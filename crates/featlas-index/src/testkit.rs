@@ -1,9 +1,10 @@
 //! Seeded data for the tests.
 
-use crate::Vectors;
-use featlas_core::{ImageId, l2_norm};
+use crate::{Basis, Index, IndexParams, Metric, RowsWriter, Vectors, build};
+use featlas_core::{Digest, ImageId, RowsView, Silent, l2_norm};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use tempfile::TempDir;
 
 /// Sum of uniform numbers: near enough to a normal deviate, mean 0, variance 1.
 fn normal(rng: &mut ChaCha8Rng) -> f32 {
@@ -44,4 +45,21 @@ pub(crate) fn vectors_of(values: Vec<f32>, dim: usize) -> Vectors {
     let (vectors, zero) = Vectors::new(ids, values, dim).unwrap();
     assert!(zero.is_empty());
     vectors
+}
+
+/// An index over `values` in a folder of its own, with ids that are not dense, over the rows' own components.
+pub(crate) fn index_of(values: &[f32], dim: usize, metric: Metric, params: &IndexParams) -> (TempDir, Index) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut rows = RowsWriter::create(folder.path(), "rows-0.bin", dim, metric).unwrap();
+    for (row, id) in values.chunks_exact(dim).zip(0u64..) {
+        rows.push(ImageId(3 * id + 5), row).unwrap();
+    }
+    let basis = basis_of(&rows);
+    let index = build(folder.path(), rows, &basis, params, Digest([7; 32]), &Silent).unwrap();
+    (folder, index)
+}
+
+/// The rows' own components as directions.
+pub(crate) fn basis_of(rows: &RowsWriter) -> Basis {
+    Basis::of_components(RowsView::new(rows.sample(), rows.dim()).unwrap())
 }

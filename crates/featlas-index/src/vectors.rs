@@ -1,14 +1,15 @@
 //! Unit rows and the ids of their images.
 
-use crate::IndexError;
+use crate::record::{self, Prepared};
+use crate::{IndexError, Metric};
 use featlas_core::{ImageId, RowsView, l2_norm};
 
-/// Rows are numbered with 32 bits in the graph, and one number is kept free.
-pub(crate) const MAX_ROWS: usize = u32::MAX as usize - 1;
+/// Rows are numbered with 31 bits in the graph: the last bit is a mark while it is searched.
+pub(crate) const MAX_ROWS: usize = (1 << 31) - 1;
 
 /// `(n, dim)` rows of Euclidean length 1 with one image id each, in the order they came.
 ///
-/// Invariants: ids are distinct, values finite, `dim > 0`, `n < 2^32 - 1`.
+/// Invariants: ids are distinct, values finite, `dim > 0`, `n < 2^31`.
 #[derive(Debug, Clone)]
 pub struct Vectors {
     ids: Vec<ImageId>,
@@ -120,24 +121,43 @@ impl Vectors {
     }
 }
 
-/// Scales each of `queries` to length 1.
+impl crate::exact::Rows for Vectors {
+    fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    fn dim(&self) -> usize {
+        self.dim
+    }
+
+    fn id(&self, row: usize) -> ImageId {
+        self.ids[row]
+    }
+
+    fn row<'a>(&'a self, row: usize, _buffer: &'a mut Vec<f32>) -> Result<&'a [f32], IndexError> {
+        Ok(Self::row(self, row))
+    }
+}
+
+/// Brings each of `queries` into the form in which rows are compared: of length 1 for the cosine.
 ///
 /// # Errors
 /// [`IndexError::Dimension`], [`IndexError::NonFiniteQuery`], [`IndexError::ZeroNorm`].
-pub(crate) fn unit_queries(queries: RowsView<'_>, dim: usize) -> Result<Vec<f32>, IndexError> {
+pub(crate) fn prepared_queries(
+    queries: RowsView<'_>,
+    dim: usize,
+    metric: Metric,
+) -> Result<Vec<f32>, IndexError> {
     if queries.dim() != dim {
         return Err(IndexError::Dimension { expected: dim, got: queries.dim() });
     }
     let mut values = queries.values().to_vec();
     for (row, query) in values.chunks_exact_mut(dim).enumerate() {
-        let norm = l2_norm(query);
-        if !norm.is_finite() {
-            return Err(IndexError::NonFiniteQuery { row });
+        match record::prepare(query, metric) {
+            Prepared::Ready => {}
+            Prepared::NonFinite => return Err(IndexError::NonFiniteQuery { row }),
+            Prepared::Zero => return Err(IndexError::ZeroNorm { row }),
         }
-        if norm == 0.0 {
-            return Err(IndexError::ZeroNorm { row });
-        }
-        scale(query, norm);
     }
     Ok(values)
 }
@@ -147,11 +167,12 @@ pub(crate) fn unit_queries(queries: RowsView<'_>, dim: usize) -> Result<Vec<f32>
 /// of the same relative size.
 const UNIT: f64 = 1e-6;
 
-fn scale(row: &mut [f32], norm: f64) {
-    let norm = if (norm - 1.0).abs() < UNIT { 1.0 } else { norm };
+pub(crate) fn scale(row: &mut [f32], norm: f64) {
+    let factor = if (norm - 1.0).abs() < UNIT { 1.0 } else { norm.recip() };
+    // The reciprocal of a length near the smallest `f64` would not be finite; squares of `f32` are far from that.
     for value in row {
         #[expect(clippy::cast_possible_truncation, reason = "rounded to f32 on purpose")]
-        let unit = (f64::from(*value) / norm) as f32;
+        let unit = (f64::from(*value) * factor) as f32;
         // Adding zero turns -0 into 0, so that equal rows are equal byte by byte.
         *value = unit + 0.0;
     }
@@ -181,7 +202,7 @@ mod tests {
         let (once, _) = Vectors::new((0..31).map(ImageId).collect(), values, 97).unwrap();
         let (twice, _) = Vectors::new(once.ids().to_vec(), once.values().to_vec(), 97).unwrap();
         assert_eq!(once.values(), twice.values());
-        assert_eq!(unit_queries(once.rows(), 97).unwrap(), once.values());
+        assert_eq!(prepared_queries(once.rows(), 97, Metric::Cosine).unwrap(), once.values());
     }
 
     #[test]
@@ -215,13 +236,14 @@ mod tests {
     #[test]
     fn zero_and_nan_queries_are_refused() {
         let check = |values: &[f32]| {
-            unit_queries(RowsView::new(values, 2).unwrap(), 2).map_err(|err| err.to_string())
+            prepared_queries(RowsView::new(values, 2).unwrap(), 2, Metric::Cosine)
+                .map_err(|err| err.to_string())
         };
         assert_eq!(
             check(&[1.0, 0.0, 0.0, 0.0]).unwrap_err(),
             "query 1 is the zero vector, which is like nothing"
         );
         assert_eq!(check(&[f32::INFINITY, 0.0]).unwrap_err(), "query 0 holds a value that is not finite");
-        assert!(unit_queries(RowsView::new(&[1.0], 1).unwrap(), 2).is_err());
+        assert!(prepared_queries(RowsView::new(&[1.0], 1).unwrap(), 2, Metric::Cosine).is_err());
     }
 }

@@ -130,6 +130,14 @@ pub(crate) fn map_batch(table: SchemaRef, points: &[(ImageId, f32, f32)]) -> Res
     Ok(RecordBatch::try_new(table, columns)?)
 }
 
+pub(crate) fn map_3d_batch(table: SchemaRef, points: &[(ImageId, [f32; 3])]) -> Result<RecordBatch> {
+    let axis = |axis: usize| -> ArrayRef {
+        Arc::new(Float32Array::from_iter_values(points.iter().map(|point| point.1[axis])))
+    };
+    let columns = vec![ids(points.iter().map(|point| point.0)), axis(0), axis(1), axis(2)];
+    Ok(RecordBatch::try_new(table, columns)?)
+}
+
 fn ids(ids: impl Iterator<Item = ImageId>) -> ArrayRef {
     Arc::new(UInt64Array::from_iter_values(ids.map(|id| id.0)))
 }

@@ -20,10 +20,12 @@ mod lock;
 mod manifest;
 mod map;
 mod names;
+mod neighbors;
 mod read;
 mod rows;
 mod schema;
 mod seal;
+mod select;
 mod shard;
 mod table;
 mod walk;
@@ -38,7 +40,10 @@ pub use gc::{DEFAULT_GC_AGE, GcReport, gc};
 pub use list::{PathList, read_path_list};
 pub use lock::AtlasLock;
 pub use manifest::{Manifest, SourceRecord, StageRecord};
-pub use map::{MapData, map_file, read_map, write_map};
+pub use map::{MapData, map_file, read_map, write_map, write_map_3d};
+pub use neighbors::{
+    AnswerRow, NeighborRow, read_neighbors, write_answers, write_neighbor_rows, write_neighbors,
+};
 pub use rows::{Features, ImageRecord, KnownImage, RejectRow, Row};
 pub use schema::{ConvColumns, PIXELS_LEN, PIXELS_SIDE_PX, Schema, columns};
 pub use seal::FORMAT_VERSION;

@@ -6,11 +6,13 @@ use crate::encode;
 use crate::error::StoreError;
 use crate::names;
 use crate::read::Table;
-use crate::schema::{columns, map_table};
+use crate::schema::{columns, map_3d_table, map_table};
 use crate::shard::{encode_error, standard_key_values};
-use arrow::datatypes::Float32Type;
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Float32Type, Schema as ArrowSchema, SchemaRef};
 use featlas_core::ImageId;
 use parquet::arrow::ArrowWriter;
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use std::sync::Arc;
 
@@ -43,16 +45,44 @@ pub fn write_map(
         let what = format!("its place ({}, {}) on the map `{name}` is not finite", point.1, point.2);
         return Err(StoreError::BadRow { image_id: point.0, what });
     }
+    write_points(atlas, name, map_table(), points, params, encode::map_batch)
+}
+
+/// Writes `maps/<name>.parquet` with a third axis, `z`: for other programs, as nothing here draws it.
+///
+/// # Errors
+/// As [`write_map`].
+pub fn write_map_3d(
+    atlas: &Atlas,
+    name: &str,
+    points: &[(ImageId, [f32; 3])],
+    params: &[(String, String)],
+) -> Result<FileRecord, StoreError> {
+    if let Some((id, place)) = points.iter().find(|(_, place)| !place.iter().all(|v| v.is_finite())) {
+        let what = format!("its place {place:?} on the map `{name}` is not finite");
+        return Err(StoreError::BadRow { image_id: *id, what });
+    }
+    write_points(atlas, name, map_3d_table(), points, params, encode::map_3d_batch)
+}
+
+fn write_points<P>(
+    atlas: &Atlas,
+    name: &str,
+    table: ArrowSchema,
+    points: &[P],
+    params: &[(String, String)],
+    batch: impl Fn(SchemaRef, &[P]) -> Result<RecordBatch, ParquetError>,
+) -> Result<FileRecord, StoreError> {
     let mut key_values = standard_key_values(atlas);
     key_values.extend(params.iter().map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
     let file = atlas.create_file(&map_file(name))?;
     let path = atlas.root().join(map_file(name));
     let encode = |file| {
-        let table = Arc::new(map_table());
+        let table = Arc::new(table);
         let properties = encode::properties(key_values)?;
         let mut writer = ArrowWriter::try_new(file, table.clone(), Some(properties))?;
         for points in points.chunks(1 << 16) {
-            writer.write(&encode::map_batch(table.clone(), points)?)?;
+            writer.write(&batch(table.clone(), points)?)?;
         }
         writer.into_inner()
     };

@@ -29,6 +29,7 @@ pub mod columns {
     pub const MESSAGE: &str = "message";
     pub const X: &str = "x";
     pub const Y: &str = "y";
+    pub const Z: &str = "z";
 
     /// The column of a layer's per-channel maxima.
     pub fn conv_max_column(tap: &str) -> String {
@@ -43,7 +44,7 @@ pub mod columns {
 
 use columns::{
     CLASS, CONTENT_HASH, HEIGHT, IMAGE_ID, LABEL, MESSAGE, MTIME_NS, PATH, PATH_BYTES, PIXELS, REASON, SCORE,
-    SIZE_BYTES, SOURCE, THUMBNAIL, TOP_CLASSES, WIDTH, X, Y, conv_argmax_column, conv_max_column,
+    SIZE_BYTES, SOURCE, THUMBNAIL, TOP_CLASSES, WIDTH, X, Y, Z, conv_argmax_column, conv_max_column,
 };
 
 /// Side of the small square picture kept of every image for distances between raw pixels.
@@ -191,6 +192,11 @@ pub(crate) fn map_table() -> ArrowSchema {
         Field::new(X, DataType::Float32, false),
         Field::new(Y, DataType::Float32, false),
     ])
+}
+
+pub(crate) fn map_3d_table() -> ArrowSchema {
+    let axis = |name| Field::new(name, DataType::Float32, false);
+    ArrowSchema::new(vec![Field::new(IMAGE_ID, DataType::UInt64, false), axis(X), axis(Y), axis(Z)])
 }
 
 #[cfg(test)]

@@ -70,32 +70,9 @@ impl Atlas {
     /// # Errors
     /// What is damaged or missing.
     pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
-        use columns::{CONTENT_HASH, HEIGHT, IMAGE_ID, LABEL, PATH, PATH_BYTES, SOURCE, TOP_CLASSES, WIDTH};
-        let wanted = [IMAGE_ID, PATH, PATH_BYTES, LABEL, CONTENT_HASH, WIDTH, HEIGHT, SOURCE, TOP_CLASSES];
         let mut images = Vec::new();
-        self.for_each_feature_batch(&wanted, SMALL_ROWS, |batch| {
-            let labels: &StringArray = batch.nullable(LABEL)?;
-            let hashes = batch.digests(CONTENT_HASH)?;
-            let [width, height, source] = [WIDTH, HEIGHT, SOURCE].map(|c| batch.numbers::<UInt32Type>(c));
-            let (width, height, source) = (width?, height?, source?);
-            let classes: &ListArray = batch.column(TOP_CLASSES)?;
-            for (i, (image_id, (path, display_path))) in batch.ids()?.zip(batch.paths()?).enumerate() {
-                if self.is_retired(image_id) {
-                    continue;
-                }
-                images.push(ImageRecord {
-                    image_id,
-                    path,
-                    display_path,
-                    label: label(labels, i),
-                    width: width[i],
-                    height: height[i],
-                    source: source[i],
-                    content_hash: hashes[i],
-                    top_classes: top_classes(classes, i),
-                });
-            }
-            Ok::<_, StoreError>(())
+        self.for_each_feature_batch(&IMAGE_COLUMNS, SMALL_ROWS, |batch| {
+            image_records(batch, |id| !self.is_retired(id), &mut images)
         })?;
         Ok(images)
     }
@@ -291,7 +268,7 @@ impl Atlas {
         Ok(())
     }
 
-    fn open_features(&self, shard: &ShardFile) -> Result<Table, StoreError> {
+    pub(crate) fn open_features(&self, shard: &ShardFile) -> Result<Table, StoreError> {
         Table::open_shard(self.root(), shard, &self.manifest().schema.feature_table(), &self.verified)
     }
 
@@ -309,6 +286,50 @@ impl Atlas {
             _ => Live::Some(ids.filter(|&id| !self.is_retired(id)).collect(), rows),
         })
     }
+}
+
+/// What an [`ImageRecord`] is made of.
+pub(crate) const IMAGE_COLUMNS: [&str; 9] = [
+    columns::IMAGE_ID,
+    columns::PATH,
+    columns::PATH_BYTES,
+    columns::LABEL,
+    columns::CONTENT_HASH,
+    columns::WIDTH,
+    columns::HEIGHT,
+    columns::SOURCE,
+    columns::TOP_CLASSES,
+];
+
+/// Appends the records of those images of a batch that pass `keep`.
+pub(crate) fn image_records(
+    batch: &Batch<'_>,
+    keep: impl Fn(ImageId) -> bool,
+    images: &mut Vec<ImageRecord>,
+) -> Result<(), StoreError> {
+    use columns::{CONTENT_HASH, HEIGHT, LABEL, SOURCE, TOP_CLASSES, WIDTH};
+    let labels: &StringArray = batch.nullable(LABEL)?;
+    let hashes = batch.digests(CONTENT_HASH)?;
+    let [width, height, source] = [WIDTH, HEIGHT, SOURCE].map(|c| batch.numbers::<UInt32Type>(c));
+    let (width, height, source) = (width?, height?, source?);
+    let classes: &ListArray = batch.column(TOP_CLASSES)?;
+    for (i, (image_id, (path, display_path))) in batch.ids()?.zip(batch.paths()?).enumerate() {
+        if !keep(image_id) {
+            continue;
+        }
+        images.push(ImageRecord {
+            image_id,
+            path,
+            display_path,
+            label: label(labels, i),
+            width: width[i],
+            height: height[i],
+            source: source[i],
+            content_hash: hashes[i],
+            top_classes: top_classes(classes, i),
+        });
+    }
+    Ok(())
 }
 
 /// Which rows of a batch are live.
@@ -331,14 +352,14 @@ fn block_rows(row_bytes: usize) -> usize {
 }
 
 /// The part of ascending `ids` inside a shard's range.
-fn within<'a>(ids: &'a [ImageId], shard: &ShardFile) -> &'a [ImageId] {
+pub(crate) fn within<'a>(ids: &'a [ImageId], shard: &ShardFile) -> &'a [ImageId] {
     let from = ids.partition_point(|id| *id < shard.first_id);
     let to = ids.partition_point(|id| *id <= shard.last_id);
     &ids[from..to]
 }
 
 /// Where in ascending `rows` the ascending `ids` are, as ranges of one.
-fn positions(rows: &[ImageId], ids: &[ImageId]) -> Vec<Range<usize>> {
+pub(crate) fn positions(rows: &[ImageId], ids: &[ImageId]) -> Vec<Range<usize>> {
     ids.iter().filter_map(|id| rows.binary_search(id).ok()).map(|at| at..at + 1).collect()
 }
 

@@ -1,186 +1,117 @@
-#![expect(clippy::cast_possible_truncation, reason = "test graphs are small")]
-
+use super::grow::Draft;
 use super::*;
+use crate::compact::Projection;
+use crate::record::Sparse;
 use crate::testkit::{clustered, vectors_of};
-use featlas_core::ImageId;
-use std::collections::BTreeSet;
+use crate::{Basis, Vectors};
+use featlas_core::Silent;
 
-/// A made-up graph: links to near and to random nodes, three layers.
-fn sample(n: usize, seed: u64) -> (Vectors, Parts) {
-    let vectors = vectors_of(clustered(n, 12, 7, seed), 12);
-    let level = |node: usize| u8::from(node.is_multiple_of(5)) + u8::from(node.is_multiple_of(25));
-    let (mut degrees, mut links) = (Vec::new(), Vec::new());
-    for node in 0..n {
-        for layer in 0..=level(node) {
-            let on_layer: Vec<usize> = (0..n).filter(|&v| v != node && level(v) >= layer).collect();
-            let mut near = on_layer.clone();
-            near.sort_by(|&a, &b| {
-                cosine(vectors.row(node), vectors.row(a))
-                    .total_cmp(&cosine(vectors.row(node), vectors.row(b)))
-            });
-            near.truncate(4);
-            near.push(on_layer[(node * 31 + seed as usize) % on_layer.len()]);
-            near.dedup();
-            degrees.push(near.len() as u16);
-            links.extend(near.into_iter().map(|v| v as u32));
+const RANK: usize = 32;
+
+fn codes_of(vectors: &Vectors) -> Vec<u8> {
+    let projection = Projection::new(&Basis::of_components(vectors.rows()), RANK);
+    let mut codes = vec![0; vectors.len() * projection.rank()];
+    for (row, code) in codes.chunks_exact_mut(projection.rank()).enumerate() {
+        let mut sparse = Sparse::default();
+        sparse.set(vectors.row(row));
+        projection.encode(&sparse, code);
+    }
+    codes
+}
+
+fn grown(codes: &[u8], m: usize, seed: u64) -> Draft {
+    let mut draft = Draft::new(m, RANK);
+    grow(&mut draft, codes, GrowParams { ef_construction: 64, seed }, &Silent).unwrap();
+    draft
+}
+
+#[test]
+fn a_grown_graph_keeps_its_invariants_and_its_links_are_good() {
+    let codes = codes_of(&vectors_of(clustered(2000, 40, 12, 3), 40));
+    let draft = grown(&codes, 8, 1);
+    let view = draft.view();
+    view.check().unwrap();
+    assert!(view.levels.iter().any(|&level| level > 1), "there are layers");
+    // Nearly every code finds its nearest others.
+    let mut scratch = Scratch::default();
+    let (mut found, mut total) = (0, 0);
+    for node in (0..2000u32).step_by(7) {
+        view.search(view.code(node), 64, None, &mut scratch);
+        let mut truth: Vec<Scored> = (0..2000u32)
+            .map(|other| Scored { distance: code_distance(view.code(node), view.code(other)), node: other })
+            .collect();
+        truth.sort_unstable();
+        let got: Vec<Scored> = scratch.pool.found().take(10).collect();
+        assert!(got.is_sorted());
+        found += truth[..10].iter().filter(|t| got.contains(t)).count();
+        total += 10;
+    }
+    assert!(found * 100 > 98 * total, "{found} of {total}");
+}
+
+#[test]
+fn growing_in_two_steps_keeps_what_was_there() {
+    let codes = codes_of(&vectors_of(clustered(1500, 40, 12, 3), 40));
+    let mut draft = grown(&codes[..1000 * RANK], 8, 1);
+    grow(&mut draft, &codes[1000 * RANK..], GrowParams { ef_construction: 64, seed: 1 }, &Silent).unwrap();
+    draft.view().check().unwrap();
+    assert_eq!(audit(&mut draft, &Silent).unwrap().still_lost, 0);
+    assert_eq!(draft.codes, codes);
+}
+
+#[test]
+fn absent_nodes_are_neither_visited_nor_found() {
+    let codes = codes_of(&vectors_of(clustered(600, 40, 5, 3), 40));
+    let draft = grown(&codes, 8, 1);
+    let mut absent = NodeSet::new(600);
+    (0..600).step_by(3).for_each(|node| absent.insert(node));
+    absent.insert(draft.entry);
+    let mut scratch = Scratch::default();
+    for node in 0..600 {
+        draft.view().search(draft.view().code(node), 30, Some(&absent), &mut scratch);
+        assert!(scratch.pool.found().all(|scored| !absent.contains(scored.node)));
+        assert!(scratch.pool.found().len() >= 29);
+    }
+}
+
+#[test]
+fn lost_nodes_are_found_and_linked_in() {
+    let codes = codes_of(&vectors_of(clustered(300, 40, 5, 3), 40));
+    let mut draft = grown(&codes, 8, 1);
+    // Every fifth node loses all links that lead to it.
+    for node in 0..300 {
+        for layer in 0..=draft.levels[node as usize] {
+            let links: Vec<u32> = draft.view().links(node, layer).filter(|link| link % 5 != 3).collect();
+            draft.set_links(node, layer, &links);
         }
     }
-    let parts = Parts {
-        node_of_row: (0..n as u32).collect(),
-        levels: (0..n).map(level).collect(),
-        degrees,
-        links,
-        entry: 25,
-    };
-    (vectors, parts)
-}
-
-/// Algorithms 2 and 5 as the paper words them, on sets and sorted lists.
-fn by_the_paper(vectors: &Vectors, parts: &Parts, query: &[f32], ef: usize) -> Vec<Scored> {
-    let links = |node: u32, layer: u8| -> Vec<u32> {
-        let before: usize = parts.levels[..node as usize].iter().map(|&level| level as usize + 1).sum();
-        let slot = before + layer as usize;
-        let first: usize = parts.degrees[..slot].iter().map(|&d| d as usize).sum();
-        parts.links[first..first + parts.degrees[slot] as usize].to_vec()
-    };
-    let score = |node: u32| Scored { distance: cosine(vectors.row(node as usize), query), node };
-    let search_layer = |start: u32, ef: usize, layer: u8| -> Vec<Scored> {
-        let (mut v, mut c, mut w) =
-            (BTreeSet::from([start]), BTreeSet::from([score(start)]), BTreeSet::from([score(start)]));
-        while let Some(nearest) = c.pop_first() {
-            if nearest > *w.last().unwrap() {
-                break;
-            }
-            for e in links(nearest.node, layer) {
-                if v.insert(e) && (w.len() < ef || score(e) < *w.last().unwrap()) {
-                    c.insert(score(e));
-                    w.insert(score(e));
-                    if w.len() > ef {
-                        w.pop_last();
-                    }
-                }
-            }
-        }
-        w.into_iter().collect()
-    };
-    let mut ep = parts.entry;
-    for layer in (1..=parts.levels[parts.entry as usize]).rev() {
-        ep = search_layer(ep, 1, layer)[0].node;
-    }
-    search_layer(ep, ef, 0)
+    let audit = audit(&mut draft, &Silent).unwrap();
+    draft.view().check().unwrap();
+    assert!(audit.lost >= 50, "{audit:?}");
+    assert!(audit.links_added >= audit.lost);
+    assert_eq!((audit.checked, audit.still_lost), (300, 0));
+    assert!(audit.self_recall() > 0.999);
 }
 
 #[test]
-fn search_does_what_the_paper_says() {
-    for seed in 0..4 {
-        let (vectors, parts) = sample(130, seed);
-        let graph = Graph::new(parts.clone()).unwrap();
-        for (query, ef) in (0..130).step_by(7).zip([1, 2, 3, 5, 10, 40, 200].into_iter().cycle()) {
-            let query = vectors.row(query);
-            let got = graph.search(&vectors, query, ef);
-            let want = by_the_paper(&vectors, &parts, query, ef);
-            let pairs =
-                |found: &[Scored]| found.iter().map(|s| (s.distance.to_bits(), s.node)).collect::<Vec<_>>();
-            assert_eq!(pairs(&got), pairs(&want), "seed {seed}, ef {ef}");
-        }
-    }
-}
-
-#[test]
-fn an_absent_node_is_neither_found_nor_walked_through() {
-    // A chain 0 - 1 - 2: without its middle the end is out of reach.
-    let vectors = vectors_of(clustered(3, 4, 3, 1), 4);
-    let parts = Parts {
-        node_of_row: vec![0, 1, 2],
-        levels: vec![0; 3],
-        degrees: vec![1, 2, 1],
-        links: vec![1, 0, 2, 1],
-        entry: 0,
+fn broken_graphs_are_refused() {
+    let codes = codes_of(&vectors_of(clustered(200, 40, 5, 3), 40));
+    let good = grown(&codes, 4, 1);
+    let broken = |change: &dyn Fn(&mut Draft)| {
+        let mut draft = good.clone();
+        change(&mut draft);
+        draft.view().check().unwrap_err()
     };
-    let graph = Graph::new(parts).unwrap();
-    let nodes = |out: &[u32]| {
-        let mut absent = NodeSet::new(3);
-        assert!(out.iter().all(|&node| absent.insert(node)));
-        let mut found: Vec<u32> =
-            graph.search_without(&vectors, vectors.row(2), 9, &absent).iter().map(|s| s.node).collect();
-        found.sort_unstable();
-        found
-    };
-    assert_eq!(nodes(&[]), [0, 1, 2]);
-    assert_eq!(nodes(&[2]), [0, 1]);
-    assert_eq!(nodes(&[1]), [0]);
-    // The entry is where the search begins, there or not.
-    assert_eq!(nodes(&[0]), [1, 2]);
-}
-
-#[test]
-fn parts_come_back_as_they_went_in() {
-    let (_, parts) = sample(80, 9);
-    assert_eq!(Graph::new(parts.clone()).unwrap().parts(), parts);
-}
-
-#[test]
-fn added_links_are_kept_once_and_followed() {
-    let (_, parts) = sample(60, 2);
-    let mut graph = Graph::new(parts).unwrap();
-    let known = graph.links(7, 0)[0];
-    let fresh = (0..60).find(|v| *v != 7 && !graph.links(7, 0).contains(v)).unwrap();
-    let upper: Vec<u32> = graph.links(25, 2).to_vec();
-    assert_eq!(graph.add_links(vec![(7, fresh), (7, known), (7, 7), (7, fresh), (59, 0)]), 2);
-    assert_eq!(graph.links(7, 0).last(), Some(&fresh));
-    assert_eq!(graph.links(59, 0).last(), Some(&0));
-    assert_eq!(graph.links(25, 2), upper);
-    Graph::new(graph.parts()).unwrap();
-}
-
-#[test]
-fn duplicates_share_a_node_and_come_out_by_id() {
-    let ids = [50u64, 40, 30, 20, 10].map(ImageId).to_vec();
-    let (vectors, _) = Vectors::new(ids, vec![1.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0, 0.0], 2).unwrap();
-    let parts = Parts {
-        node_of_row: vec![0, 1, 0, 1, 0],
-        levels: vec![0, 0],
-        degrees: vec![1, 1],
-        links: vec![1, 0],
-        entry: 0,
-    };
-    let graph = Graph::new(parts).unwrap();
-    assert_eq!(graph.rows_of(0), [0, 2, 4]);
-    let nodes = graph.search(&vectors, &[1.0, 0.0], 2);
-    let rows: Vec<u32> = graph.hits(&vectors, &nodes, 4).iter().map(|hit| hit.row).collect();
-    assert_eq!(rows, [4, 2, 0, 3]);
-}
-
-type Spoil = fn(&mut Parts);
-
-#[test]
-fn every_broken_invariant_is_named() {
-    let (_, good) = sample(30, 1);
-    let breaks: [(&str, Spoil); 9] = [
-        ("row 0 belongs to node 3", |p| p.node_of_row[0] = 3),
-        ("row 29 belongs to node 31", |p| p.node_of_row[29] = 31),
-        ("at least one row for each", |p| p.node_of_row[29] = 0),
-        ("levels below 16", |p| p.levels[25] = 16),
-        ("entry 26 is no node of the top layer", |p| p.entry = 26),
-        ("entry 77 is no node of the top layer", |p| p.entry = 77),
-        ("degrees, got", |p| p.degrees.truncate(3)),
-        ("links, got", |p| p.degrees[4] += 1),
-        ("node 0 has a bad link to 30 on layer 0", |p| p.links[0] = 30),
-    ];
-    for (text, spoil) in breaks {
-        let mut parts = good.clone();
-        spoil(&mut parts);
-        let err = Graph::new(parts).unwrap_err();
-        assert!(err.contains(text), "{err}");
-    }
-    // A link to a node that does not live on the layer, and a link to itself.
-    for target in [1, 0] {
-        let mut parts = good.clone();
-        parts.links[good.degrees[0] as usize] = target;
-        assert!(Graph::new(parts).unwrap_err().contains("on layer 1"));
-    }
-    assert!(
-        Graph::new(Parts { node_of_row: vec![], levels: vec![], degrees: vec![], links: vec![], entry: 0 })
-            .is_err()
-    );
+    assert!(broken(&|draft| draft.bottom[0] = 200).contains("bad link to 200"));
+    assert!(broken(&|draft| draft.bottom[8] = 1).contains("bad link to 1 "), "a link to itself");
+    assert!(broken(&|draft| draft.bottom[0] = NONE).contains("bad link"), "a link after an empty place");
+    assert!(broken(&|draft| draft.entry = 200).contains("entry"));
+    assert!(broken(&|draft| draft.levels[3] = 200).contains("levels"));
+    assert!(broken(&|draft| draft.upper.truncate(1)).contains("slots"));
+    assert!(broken(&|draft| draft.slots[5] = 77).contains("slot"));
+    assert!(broken(&|draft| draft.codes.truncate(5)).contains("lengths"));
+    let low = good.levels.iter().position(|&level| level == 0).unwrap();
+    let at = good.slots.iter().position(|&slot| slot == 0).unwrap();
+    let text = broken(&|draft| draft.upper[0] = u32::try_from(low).unwrap());
+    assert!(text.contains(&format!("node {at} has a bad link to {low} on layer 1")), "{text}");
 }

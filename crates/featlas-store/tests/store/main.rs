@@ -9,6 +9,7 @@ mod damage;
 mod lists;
 mod manifest;
 mod model;
+mod select;
 mod support;
 mod sweep;
 mod table;

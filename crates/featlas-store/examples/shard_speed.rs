@@ -1,6 +1,6 @@
 //! Measures an atlas of `N` rows: writing, planning, loading, checking, and the memory all of it took.
 //!
-//! `cargo run --release -p featlas-store --example speed -- ATLAS N [fc7.f32]`, where the file holds raw
+//! `cargo run --release -p featlas-store --example shard_speed -- ATLAS N [fc7.f32]`, where the file holds raw
 //! little-endian `f32` rows of 4096, used over and over; without it rows are drawn. `ATLAS` must not exist.
 
 #![expect(clippy::print_stdout, reason = "a measuring program prints what it measured")]

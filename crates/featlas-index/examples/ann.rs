@@ -1,0 +1,179 @@
+//! Build seconds, recall@10 against exact search, one-thread queries/s of the index, as `shared/bench/peers_ann.py`
+//! prints them of others: `scripts/bench/ann FEATURES.npy [--m 16] [--ef-construction 200] [--queries 500] [--threads N]`.
+//!
+//! The build takes in everything from the features in memory to an index that can be asked: storing the rows, fitting the
+//! directions, linking, the audit. `--batch` prints batch queries/s on one thread and on all instead.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program of the benchmark")]
+
+mod support;
+
+use featlas_core::{Digest, ImageId, RowsView, Silent};
+use featlas_index::{Index, IndexParams, Metric, RowsWriter, build};
+use std::error::Error;
+use std::path::Path;
+use std::time::Instant;
+
+const EFS: [usize; 5] = [16, 32, 64, 128, 256];
+const K: usize = 10;
+
+struct Args {
+    features: String,
+    m: usize,
+    ef_construction: usize,
+    queries: usize,
+    threads: usize,
+    rank: Option<usize>,
+    batch: bool,
+}
+
+fn args() -> Result<Args, Box<dyn Error>> {
+    let mut args = Args {
+        features: String::new(),
+        m: 16,
+        ef_construction: 200,
+        queries: 500,
+        threads: 0,
+        rank: None,
+        batch: false,
+    };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--batch" {
+            args.batch = true;
+            continue;
+        }
+        if !word.starts_with("--") {
+            args.features = word;
+            continue;
+        }
+        let value: usize = words.next().ok_or("a flag without its value")?.parse()?;
+        match word.as_str() {
+            "--m" => args.m = value,
+            "--ef-construction" => args.ef_construction = value,
+            "--queries" => args.queries = value,
+            "--threads" => args.threads = value,
+            "--rank" => args.rank = Some(value),
+            other => return Err(format!("unknown flag `{other}`").into()),
+        }
+    }
+    if args.features.is_empty() {
+        return Err("expected a .npy file of features, float32 (n, dim)".into());
+    }
+    Ok(args)
+}
+
+/// Reads a `.npy` file of `float32` or `float16`-free `(n, dim)` rows in C order.
+fn read_npy(path: &str) -> Result<(Vec<f32>, usize), Box<dyn Error>> {
+    let bytes = fs_err::read(path)?;
+    let len = match bytes.get(..12) {
+        Some([0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..]) => {
+            usize::from(u16::from_le_bytes([*a, *b])) + 10
+        }
+        Some([0x93, b'N', b'U', b'M', b'P', b'Y', _, _, a, b, c, d]) => {
+            usize::try_from(u32::from_le_bytes([*a, *b, *c, *d]))? + 12
+        }
+        _ => return Err("the file does not begin like a .npy file".into()),
+    };
+    let head = String::from_utf8_lossy(bytes.get(..len).ok_or("the file is cut short")?).into_owned();
+    if !head.contains("'<f4'") || head.contains("'fortran_order': True") {
+        return Err("expected float32 rows in C order".into());
+    }
+    let shape = head.split("'shape': (").nth(1).and_then(|rest| rest.split(')').next()).ok_or("no shape")?;
+    let shape: Vec<usize> = shape
+        .split(',')
+        .map(str::trim)
+        .filter(|s| !s.is_empty())
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
+    let [_, dim] = shape[..] else { return Err("expected two axes".into()) };
+    let values = bytes[len..].as_chunks::<4>().0.iter().map(|bytes| f32::from_le_bytes(*bytes)).collect();
+    Ok((values, dim))
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args = args()?;
+    let (values, dim) = read_npy(&args.features)?;
+    let n = values.len() / dim;
+    let folder = tempfile::tempdir()?;
+
+    let start = Instant::now();
+    let index = index_of(&values, dim, folder.path(), &args)?;
+    let build_secs = start.elapsed().as_secs_f64();
+    eprintln!("rank {}, {} bytes an image", index.rank(), index.memory_bytes() / n);
+
+    let step = (n / args.queries).max(1);
+    let queries: Vec<f32> =
+        values.chunks_exact(dim).step_by(step).take(args.queries).flatten().copied().collect();
+    let rows = RowsView::new(&queries, dim)?;
+    let truth = index.search_exact_batch(rows, K)?;
+    for ef in EFS {
+        if args.batch {
+            println!("{}", serde_json::to_string(&batch_line(&index, &values, dim, ef)?)?);
+            continue;
+        }
+        let start = Instant::now();
+        let found: Vec<_> =
+            rows.into_iter().map(|query| index.search(query, K, ef)).collect::<Result<_, _>>()?;
+        let secs = start.elapsed().as_secs_f64();
+        let hits: usize = found
+            .iter()
+            .zip(&truth)
+            .map(|(found, truth)| truth.iter().filter(|t| found.iter().any(|f| f.id == t.id)).count())
+            .sum();
+        let line = serde_json::json!({
+            "peer": "featlas", "n": n, "dim": dim, "build_secs": round(build_secs, 2), "ef_search": ef,
+            "recall_at_10": round(hits as f64 / (K * found.len()) as f64, 4),
+            "queries_per_s": round(found.len() as f64 / secs, 1),
+        });
+        println!("{line}");
+    }
+    Ok(())
+}
+
+/// Queries a second of one large batch, on one thread and on all.
+fn batch_line(
+    index: &Index,
+    values: &[f32],
+    dim: usize,
+    ef: usize,
+) -> Result<serde_json::Value, Box<dyn Error>> {
+    let rows = RowsView::new(&values[..values.len().min(8000 * dim)], dim)?;
+    let mut rates = Vec::new();
+    let all = std::thread::available_parallelism()?.get();
+    for threads in [1, all] {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        let start = Instant::now();
+        pool.install(|| index.search_batch(rows, K, ef))?;
+        rates.push(rows.len() as f64 / start.elapsed().as_secs_f64());
+    }
+    Ok(serde_json::json!({
+        "peer": "featlas", "ef_search": ef, "batch": rows.len(), "threads": all,
+        "one_thread_per_s": round(rates[0], 1), "all_threads_per_s": round(rates[1], 1),
+        "speedup": round(rates[1] / rates[0], 2),
+    }))
+}
+
+fn index_of(values: &[f32], dim: usize, folder: &Path, args: &Args) -> Result<Index, Box<dyn Error>> {
+    let clock = Instant::now();
+    let mut rows = RowsWriter::create(folder, "rows.bin", dim, Metric::Cosine)?;
+    for (row, id) in values.chunks_exact(dim).zip(0..) {
+        rows.push(ImageId(id), row)?;
+    }
+    eprintln!("rows stored after {:.2} s", clock.elapsed().as_secs_f64());
+    let basis = support::fit_basis(&rows)?;
+    eprintln!("directions fitted after {:.2} s", clock.elapsed().as_secs_f64());
+    let params = IndexParams {
+        m: args.m,
+        ef_construction: args.ef_construction,
+        threads: args.threads,
+        rank: args.rank,
+        ..IndexParams::default()
+    };
+    Ok(build(folder, rows, &basis, &params, Digest([0; 32]), &Silent)?)
+}
+
+fn round(value: f64, digits: i32) -> f64 {
+    let scale = 10f64.powi(digits);
+    (value * scale).round() / scale
+}
