@@ -19,7 +19,7 @@ mod thumbnail;
 
 pub use crop::{crop, resize_nearest_up};
 pub use decode::{DecodeOptions, Decoded, Format, decode, decoder_versions};
-pub use encode::{EncodeError, encode_jpeg, encode_png};
+pub use encode::{EncodeError, JpegWriter, MAX_JPEG_SIDE_PX, encode_cut_out, encode_jpeg, encode_png};
 pub use error::SourceError;
 pub use limits::{DEFAULT_MAX_FILE_BYTES, DEFAULT_MAX_PIXELS, DEFAULT_MAX_SIDE_PX, Limits};
 pub use orient::orient;

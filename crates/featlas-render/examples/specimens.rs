@@ -7,10 +7,11 @@
 use featlas_core::{RgbImage, Silent};
 use featlas_render::color::{NIGHT, mix};
 use featlas_render::{
-    ChannelEntry, Colormap, Figure, GalleryParams, GridPoster, Heat, HeatmapParams, Patch, PointsPoster,
-    RecallPoint, RecallView, RejectRow, RenderError, ReportView, ScatterPoster, SheetItem, SheetParams,
-    SheetRow, StageRow, channel_sheet, contact_sheet, fit, gallery_index_html, grid_poster, overlay,
-    overview_sheet, palette, points_poster, report_html, scatter_poster, with_color_bar,
+    AccuracyView, ChannelEntry, Colormap, Figure, FollowsView, GalleryParams, GridPoster, Heat,
+    HeatmapParams, NamedImage, Patch, PointsPoster, RecallPoint, RecallView, RejectRow, RenderError,
+    ReportView, ScatterPoster, SheetItem, SheetParams, SheetRow, StageRow, channel_sheet, contact_sheet, fit,
+    gallery_index_html, grid_picture, overlay, overview_sheet, palette, points_picture, report_html,
+    scatter_picture, with_color_bar, write_png,
 };
 use fs_err as fs;
 use std::f32::consts::{PI, TAU};
@@ -110,7 +111,7 @@ fn posters(world: &World, out: &Path) -> Result<Vec<Figure>, Box<dyn std::error:
             subtitle: subtitle.clone(),
             ..GridPoster::default()
         };
-        grid_poster(&params, &world.tiles, &Silent, file).map(drop)
+        write_png(&grid_picture(&params, &world.tiles)?, &Silent, file)
     })?;
     add("scatter.png", "Thumbnails at their places on the map.", &|file| {
         let params = ScatterPoster {
@@ -119,7 +120,7 @@ fn posters(world: &World, out: &Path) -> Result<Vec<Figure>, Box<dyn std::error:
             subtitle: subtitle.clone(),
             ..ScatterPoster::default()
         };
-        scatter_poster(&world.map, &world.tiles, &params, &Silent, file).map(drop)
+        write_png(&scatter_picture(&world.map, &world.tiles, &params)?, &Silent, file)
     })?;
     add("points.png", "Each image a dot, colored by its label.", &|file| {
         let params = PointsPoster {
@@ -128,13 +129,13 @@ fn posters(world: &World, out: &Path) -> Result<Vec<Figure>, Box<dyn std::error:
             subtitle: subtitle.clone(),
             ..PointsPoster::default()
         };
-        points_poster(&world.map, &world.labels, &params, &Silent, file).map(drop)
+        write_png(&points_picture(&world.map, &world.labels, &params)?, &Silent, file)
     })?;
     add("points-night.png", "The same at night.", &|file| {
         let params = PointsPoster { size_px: 1_000, background: NIGHT, ..PointsPoster::default() };
         let many: Vec<Option<String>> =
             (0..world.labels.len()).map(|i| Some(format!("class {}", i % 57))).collect();
-        points_poster(&world.map, &many, &params, &Silent, file).map(drop)
+        write_png(&points_picture(&world.map, &many, &params)?, &Silent, file)
     })?;
     figures.truncate(3);
     Ok(figures)
@@ -168,7 +169,7 @@ fn sheet(world: &World, out: &Path) -> Result<RgbImage, Box<dyn std::error::Erro
         ..SheetParams::default()
     };
     let sheet = contact_sheet(&rows, &params)?;
-    write_png(&out.join("sheet.png"), &sheet)?;
+    save_png(&out.join("sheet.png"), &sheet)?;
     Ok(sheet)
 }
 
@@ -178,6 +179,7 @@ fn gallery(world: &World, out: &Path) -> Result<RgbImage, Box<dyn std::error::Er
         (0..k)
             .map(|rank| Patch {
                 image: world.tiles[(channel * 7 + rank * CLASSES.len()) % world.tiles.len()].clone(),
+                guided: None,
                 value: 14.2 / (1.0 + rank as f32 * 0.09),
                 caption: format!("{}/image_{:04}.png", CLASSES[channel * 7 % CLASSES.len()], rank * 12),
             })
@@ -188,7 +190,7 @@ fn gallery(world: &World, out: &Path) -> Result<RgbImage, Box<dyn std::error::Er
         let count = if channel % 11 == 5 { 0 } else { 9 };
         let sheet = channel_sheet("conv5", channel, &patches(channel, count), &params)?;
         let file = PathBuf::from(format!("channel {channel:03}.png"));
-        write_png(&out.join("gallery").join(&file), &sheet)?;
+        save_png(&out.join("gallery").join(&file), &sheet)?;
         entries.push(ChannelEntry {
             channel,
             file,
@@ -205,7 +207,7 @@ fn gallery(world: &World, out: &Path) -> Result<RgbImage, Box<dyn std::error::Er
     let all: Vec<(usize, Vec<Patch>)> =
         (0..128).map(|channel| (channel, patches(channel, if channel % 11 == 5 { 0 } else { 4 }))).collect();
     let overview = overview_sheet("conv5", &all, &params)?;
-    write_png(&out.join("gallery/overview.png"), &overview)?;
+    save_png(&out.join("gallery/overview.png"), &overview)?;
     let page = gallery_index_html("conv5", &entries, Some(Path::new("overview.png")));
     fs::write(out.join("gallery/index.html"), page)?;
     Ok(overview)
@@ -224,13 +226,13 @@ fn heat(world: &World, out: &Path) -> Result<(), Box<dyn std::error::Error>> {
     let shown = overlay(&image, &heat, &params);
     let framed =
         with_color_bar(&shown, "occlusion · class probability lost", heat.range(&params), params.colormap)?;
-    write_png(&out.join("heatmap.png"), &framed)?;
+    save_png(&out.join("heatmap.png"), &framed)?;
     let signed: Vec<f32> = values.iter().enumerate().map(|(i, v)| v - 0.6 * ((i % 7) as f32 / 7.0)).collect();
     let params = HeatmapParams { colormap: Colormap::Diverging, opacity: 0.95, ..params };
     let heat = Heat::new(&signed, 13, 13)?;
     let shown = overlay(&image, &heat, &params);
     let framed = with_color_bar(&shown, "saliency · signed", heat.range(&params), params.colormap)?;
-    write_png(&out.join("heatmap-signed.png"), &framed)?;
+    save_png(&out.join("heatmap-signed.png"), &framed)?;
     Ok(())
 }
 
@@ -249,9 +251,10 @@ fn specimen_colors(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
         let chip = RgbImage::filled(46, 36, palette::color(i as usize));
         image.paste(&chip, i64::from(i % 20) * 51, 5 * 48 + i64::from(i / 20) * 40);
     }
-    write_png(&out.join("colors.png"), &image)
+    save_png(&out.join("colors.png"), &image)
 }
 
+#[expect(clippy::too_many_lines, reason = "one value for each part of the page")]
 fn report(
     world: &World,
     out: &Path,
@@ -281,6 +284,7 @@ fn report(
         ],
         warnings: vec!["3 of 1,443 images could not be used (0.2 %; allowed 1 %).".to_owned()],
         posters,
+        zoom: None,
         neighbors: vec![Figure {
             caption: "Three images and their nearest neighbors by fc7.".to_owned(),
             link: Some(PathBuf::from("../sheet.png")),
@@ -291,9 +295,11 @@ fn report(
             link: Some(PathBuf::from("../gallery/index.html")),
             image: overview,
         }],
+        explained: Vec::new(),
         recall: Some(RecallView {
             k: 10,
             queries: 500,
+            chosen: 64,
             points: [
                 (16, 0.931, 9_120.0),
                 (32, 0.974, 6_480.0),
@@ -301,8 +307,31 @@ fn report(
                 (128, 0.9982, 2_260.0),
                 (256, 0.9996, 1_180.0),
             ]
-            .map(|(ef_search, recall, queries_per_sec)| RecallPoint { ef_search, recall, queries_per_sec })
+            .map(|(ef_search, recall, queries_per_sec)| RecallPoint {
+                ef_search,
+                recall,
+                recall_at_1: recall.sqrt(),
+                recall_at_100: recall * recall,
+                queries_per_sec,
+            })
             .to_vec(),
+        }),
+        follows: Some(FollowsView {
+            accuracies: [("the network's features", 0.71), ("raw pixels", 0.33)]
+                .map(|(space, share)| AccuracyView {
+                    space: space.to_owned(),
+                    share,
+                    images: 2_000,
+                    voters: 10,
+                })
+                .to_vec(),
+            duplicate_limit: 0.02,
+            duplicate_groups: 2,
+            duplicates: vec![
+                (0..9).map(|i| format!("dotted/{i:03}.jpg")).collect(),
+                vec![NASTY.to_owned(), "striped/004.jpg".to_owned()],
+            ],
+            outliers: vec![NamedImage { path: NASTY.to_owned(), distance: 0.61 }],
         }),
         labels: CLASSES
             .iter()
@@ -379,7 +408,7 @@ fn texture(class: usize, random: &mut Random) -> RgbImage {
     image
 }
 
-fn write_png(path: &Path, image: &RgbImage) -> Result<(), Box<dyn std::error::Error>> {
+fn save_png(path: &Path, image: &RgbImage) -> Result<(), Box<dyn std::error::Error>> {
     let mut encoder =
         png::Encoder::new(BufWriter::new(fs::File::create(path)?), image.width(), image.height());
     encoder.set_color(png::ColorType::Rgb);

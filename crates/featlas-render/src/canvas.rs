@@ -53,6 +53,11 @@ impl Canvas {
             && rect.bottom > window.top
     }
 
+    /// The pixels drawn so far, to look at.
+    pub(crate) fn image(&self) -> &RgbImage {
+        &self.pixels
+    }
+
     /// The pixels drawn so far.
     pub fn into_image(self) -> RgbImage {
         self.pixels

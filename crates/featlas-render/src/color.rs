@@ -90,6 +90,20 @@ impl Oklab {
     }
 }
 
+/// The color that `text` names: `paper`, `white`, `night`, `black`, or `#rrggbb` in hexadecimal.
+pub fn parse_color(text: &str) -> Option<Color> {
+    match text {
+        "paper" => return Some(PAPER),
+        "white" => return Some([255; 3]),
+        "night" => return Some(NIGHT),
+        "black" => return Some([0; 3]),
+        _ => {}
+    }
+    let digits = text.strip_prefix('#').filter(|digits| digits.len() == 6)?;
+    let digits: Vec<u8> = digits.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect::<Option<_>>()?;
+    Some(std::array::from_fn(|c| digits[2 * c] * 16 + digits[2 * c + 1]))
+}
+
 /// Mixes two colors so that `t` of the way looks like `t` of the way.
 pub fn mix(from: Color, to: Color, t: f32) -> Color {
     Oklab::from_srgb(from).toward(Oklab::from_srgb(to), t.clamp(0.0, 1.0)).to_srgb()
@@ -142,6 +156,15 @@ fn encode_gamma(v: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colors_have_names_and_numbers() {
+        assert_eq!(parse_color("paper"), Some(PAPER));
+        assert_eq!(parse_color("#0a10Ff"), Some([10, 16, 255]));
+        for bad in ["", "#", "#12345", "#1234567", "123456", "#12345g", "#+12345", "pink", "#ééé"] {
+            assert_eq!(parse_color(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn oklab_round_trips_every_corner_of_the_cube() {

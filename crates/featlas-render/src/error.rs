@@ -1,6 +1,7 @@
 //! What can go wrong while drawing.
 
 use crate::picture::MAX_SIDE_PX;
+use featlas_image::{EncodeError, MAX_JPEG_SIDE_PX};
 
 /// Why a picture was not drawn.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,14 @@ pub enum RenderError {
         /// Height that was asked for, in pixels.
         height: u64,
     },
+    /// The picture would be larger than a JPEG can be.
+    #[error("a JPEG of {width}x{height} px is too large: expected at most {MAX_JPEG_SIDE_PX} px a side")]
+    TooLargeForJpeg {
+        /// Width that was asked for, in pixels.
+        width: u32,
+        /// Height that was asked for, in pixels.
+        height: u32,
+    },
     /// The picture has no room for what it must show.
     #[error("a poster of {size_px} px is too small: expected at least {needed_px} px for {what}")]
     TooSmall {
@@ -85,6 +94,13 @@ pub enum RenderError {
         #[source]
         source: png::EncodingError,
     },
+    /// The same for a JPEG.
+    #[error("cannot write the picture")]
+    WriteJpeg {
+        /// What the encoder or the file said.
+        #[source]
+        source: EncodeError,
+    },
 }
 
 impl RenderError {
@@ -94,6 +110,7 @@ impl RenderError {
             Self::NoImages => Some("extract features first, or widen the image source"),
             Self::NotFinite { .. } => Some("compute the map again"),
             Self::TooLarge { .. } => Some("give a smaller `size_px`, or a smaller `tile_px`"),
+            Self::TooLargeForJpeg { .. } => Some("write a `.png`, or a `.dzi` for the browser"),
             Self::TooSmall { .. } => Some("give a larger `size_px`, or set a smaller `gap_px`"),
             _ => None,
         }

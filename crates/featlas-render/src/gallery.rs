@@ -19,6 +19,8 @@ pub struct Patch {
     /// The region, cut from the original image and padded to the receptive field's shape where it reaches
     /// over the border.
     pub image: RgbImage,
+    /// Its pixels that excite the channel, cut to the same region; drawn beside it on the channel's sheet.
+    pub guided: Option<RgbImage>,
     /// The activation.
     pub value: f32,
     /// What to write beneath, usually the image's path.
@@ -46,7 +48,8 @@ impl Default for GalleryParams {
 
 /// Draws the sheet of one channel: its patches, strongest first, in a square (nine: 3 x 3).
 ///
-/// A bar under each patch shows its activation against the strongest one.
+/// A bar under each patch shows its activation against the strongest one. If any patch has a guided picture, all
+/// patches have room for one at their right side.
 /// Without patches the sheet says that nothing excites the channel.
 ///
 /// # Errors
@@ -61,7 +64,10 @@ pub fn channel_sheet(
     let columns = square_columns(patches.len());
     let rows = patches.len().div_ceil(columns).max(1);
     let margin = cells.tile_px * 0.2;
-    let inner = columns as f32 * cells.pitch_px() - cells.gap_px();
+    let paired = patches.iter().any(|patch| patch.guided.is_some());
+    // The two of a pair touch; pairs stand apart as tiles do.
+    let pitch = cells.pitch_px() + if paired { cells.tile_px } else { 0.0 };
+    let inner = columns as f32 * pitch - cells.gap_px();
     let title = format!("{layer} · channel {channel}");
     let subtitle = match patches {
         [] => "no image excites this channel".to_owned(),
@@ -78,9 +84,12 @@ pub fn channel_sheet(
     heading.draw(&mut canvas, margin, margin, inner, params.background);
     let strongest = patches.iter().map(|patch| patch.value).fold(f32::MIN_POSITIVE, f32::max);
     for (i, patch) in patches.iter().enumerate() {
-        let x = margin + (i % columns) as f32 * cells.pitch_px();
+        let x = margin + (i % columns) as f32 * pitch;
         let y = margin + heading.height_px() + (i / columns) as f32 * cells.height_px();
         cells.draw(&mut canvas, &patch.image, x, y);
+        if let Some(guided) = &patch.guided {
+            cells.draw(&mut canvas, guided, x + cells.tile_px, y);
+        }
         draw_bar(&mut canvas, cells.place(x, y), patch.value / strongest, params.background);
         cells.draw_lines(&mut canvas, &short_number(patch.value), &patch.caption, x, y);
     }
@@ -201,6 +210,7 @@ mod tests {
         (0..n)
             .map(|i| Patch {
                 image: RgbImage::filled(31, 31, [u8::try_from(20 * i).unwrap(), 120, 60]),
+                guided: None,
                 value: 10.0 - i as f32,
                 caption: format!("dir/{i}.jpg"),
             })
@@ -232,6 +242,26 @@ mod tests {
         let first_at = |red: u8| sheet.data().chunks(3).position(|p| p == [red, 120, 60]);
         let places: Vec<usize> = (0..4).map(|i| first_at(20 * i).unwrap()).collect();
         assert!(places.is_sorted(), "{places:?}");
+    }
+
+    #[test]
+    fn a_guided_picture_stands_beside_its_patch() {
+        let params = GalleryParams { tile_px: 32, ..GalleryParams::default() };
+        let mut patches = patches(4);
+        let plain = channel_sheet("conv5", 3, &patches, &params).unwrap();
+        for patch in &mut patches {
+            patch.guided = Some(RgbImage::filled(32, 32, [1, 2, 250]));
+        }
+        let sheet = channel_sheet("conv5", 3, &patches, &params).unwrap();
+        assert_eq!(sheet.width(), plain.width() + 2 * 32);
+        assert_eq!(sheet.height(), plain.height());
+        let count = |color: [u8; 3]| sheet.data().chunks(3).filter(|pixel| *pixel == color).count();
+        assert_eq!(count([1, 2, 250]), 4 * 32 * 32);
+        let row = (0..sheet.height())
+            .find(|&y| (0..sheet.width()).any(|x| sheet.pixel(x, y) == [1, 2, 250]))
+            .unwrap();
+        let first = (0..sheet.width()).find(|&x| sheet.pixel(x, row) == [1, 2, 250]).unwrap();
+        assert_eq!(sheet.pixel(first - 1, row), [0, 120, 60]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::RenderError;
 use crate::canvas::{Canvas, floor};
-use crate::color::{Color, PAPER, byte, ink_on, muted_on};
+use crate::color::{Color, PAPER, byte, faint_on, ink_on, mix, muted_on};
 use crate::colormap::Colormap;
 use crate::gallery::short_number;
 use crate::picture::check_size;
@@ -17,13 +17,16 @@ pub struct Heat<'a> {
     height: usize,
 }
 
+/// How much of a picture's colors goes where it has no value.
+const PALE: f32 = 0.6;
+
 /// How a heatmap looks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HeatmapParams {
     /// The colors.
     pub colormap: Colormap,
-    /// The values of the first and the last color; by default the least and the greatest value, and for
-    /// [`Colormap::Diverging`] the same distance on both sides of zero.
+    /// The values of the first and the last color, which may be the smaller one; by default the least and the
+    /// greatest value, and for [`Colormap::Diverging`] the same distance on both sides of zero.
     pub range: Option<(f32, f32)>,
     /// Opacity of the hottest color over a picture, in `[0, 1]`; colder ones let more of it through.
     pub opacity: f32,
@@ -70,8 +73,7 @@ impl<'a> Heat<'a> {
     /// The value at a place in `[0, 1]²`, between cell centers or of the cell itself; missing values are zero.
     fn at(&self, x: f32, y: f32, smooth: bool) -> f32 {
         let cell = |column: i64, row: i64| {
-            let inside = |v: i64, n: usize| usize::try_from(v.max(0)).unwrap_or(0).min(n - 1);
-            let value = self.values[inside(row, self.height) * self.width + inside(column, self.width)];
+            let value = self.cell(column, row);
             if value.is_finite() { value } else { 0.0 }
         };
         let (x, y) = (x * self.width as f32, y * self.height as f32);
@@ -84,9 +86,20 @@ impl<'a> Heat<'a> {
         let between = |row| cell(column, row) * (1.0 - dx) + cell(column + 1, row) * dx;
         between(row) * (1.0 - dy) + between(row + 1) * dy
     }
+
+    /// The value of the nearest cell.
+    fn cell(&self, column: i64, row: i64) -> f32 {
+        let inside = |v: i64, n: usize| usize::try_from(v.max(0)).unwrap_or(0).min(n - 1);
+        self.values[inside(row, self.height) * self.width + inside(column, self.width)]
+    }
+
+    /// Whether there is no value at a place in `[0, 1]²`.
+    fn is_missing(&self, x: f32, y: f32) -> bool {
+        self.cell(floor(x * self.width as f32), floor(y * self.height as f32)).is_nan()
+    }
 }
 
-/// Colors the values alone, scaled to `width` x `height` pixels.
+/// Colors the values alone, scaled to `width` x `height` pixels. Where a value is NaN there is none: a light gray.
 ///
 /// # Errors
 /// [`RenderError::TooLarge`] for sides that no picture has.
@@ -98,17 +111,22 @@ pub fn heatmap(
 ) -> Result<RgbImage, RenderError> {
     check_size(u64::from(width), u64::from(height))?;
     let mut image = RgbImage::filled(width, height, [0, 0, 0]);
-    shade(heat, &mut image, params, |_, color, _| color);
+    let nothing = faint_on(PAPER);
+    shade(heat, &mut image, params, |_, color, t| if t.is_nan() { nothing } else { color });
     Ok(image)
 }
 
 /// Lays the values over a picture, which shows through where they are low.
 ///
-/// With [`Colormap::Diverging`] it shows through where they are near zero.
+/// With [`Colormap::Diverging`] it shows through where they are near zero. Where a value is NaN there is none:
+/// the picture is paled.
 pub fn overlay(image: &RgbImage, heat: &Heat<'_>, params: &HeatmapParams) -> RgbImage {
     let mut image = image.clone();
     let signed = params.colormap == Colormap::Diverging;
     shade(heat, &mut image, params, |under, color, t| {
+        if t.is_nan() {
+            return mix(under, PAPER, PALE);
+        }
         let strength = if signed { (t - 0.5).abs() * 2.0 } else { t };
         let alpha = params.opacity.clamp(0.0, 1.0) * strength.clamp(0.0, 1.0);
         std::array::from_fn(|c| {
@@ -177,7 +195,7 @@ fn shade(
     heat: &Heat<'_>,
     image: &mut RgbImage,
     params: &HeatmapParams,
-    mix: impl Fn(Color, Color, f32) -> Color,
+    blend: impl Fn(Color, Color, f32) -> Color,
 ) {
     let (low, high) = heat.range(params);
     let table = params.colormap.table();
@@ -185,11 +203,17 @@ fn shade(
     let stride = image.width() as usize * 3;
     for (y, row) in image.data_mut().chunks_exact_mut(stride).enumerate() {
         for (x, pixel) in row.chunks_exact_mut(3).enumerate() {
-            let value = heat.at((x as f32 + 0.5) / width, (y as f32 + 0.5) / height, params.smooth);
-            // One value everywhere is neither hot nor cold.
-            let t = if high > low { ((value - low) / (high - low)).clamp(0.0, 1.0) } else { 0.5 };
+            let (u, v) = ((x as f32 + 0.5) / width, (y as f32 + 0.5) / height);
+            let t = if heat.is_missing(u, v) {
+                f32::NAN
+            } else if (high - low).abs() > 0.0 {
+                ((heat.at(u, v, params.smooth) - low) / (high - low)).clamp(0.0, 1.0)
+            } else {
+                // One value everywhere is neither hot nor cold.
+                0.5
+            };
             let color = table[usize::from(byte(t * 255.0))];
-            pixel.copy_from_slice(&mix([pixel[0], pixel[1], pixel[2]], color, t));
+            pixel.copy_from_slice(&blend([pixel[0], pixel[1], pixel[2]], color, t));
         }
     }
 }
@@ -232,9 +256,28 @@ mod tests {
     }
 
     #[test]
+    fn a_picture_is_paled_where_there_is_no_value() {
+        let image = RgbImage::filled(8, 8, [10, 200, 30]);
+        let heat = Heat::new(&[0.0, f32::NAN, 0.0, 1.0], 4, 1).unwrap();
+        let shown = overlay(&image, &heat, &HeatmapParams { smooth: false, ..HeatmapParams::default() });
+        assert_eq!(shown.pixel(1, 4), [10, 200, 30]);
+        let pale = shown.pixel(3, 4);
+        assert!(pale[0] > 100 && pale[1] > 200 && pale[2] > 100, "{pale:?}");
+    }
+
+    #[test]
     fn signed_values_get_a_range_around_zero() {
         let params = HeatmapParams { colormap: Colormap::Diverging, ..HeatmapParams::default() };
         assert_eq!(Heat::new(&[-1.0, 3.0], 2, 1).unwrap().range(&params), (-3.0, 3.0));
+    }
+
+    #[test]
+    fn a_turned_range_makes_small_values_hot() {
+        let heat = Heat::new(&[0.0, 1.0], 2, 1).unwrap();
+        let range = Some((1.0, 0.0));
+        let params = HeatmapParams { range, smooth: false, ..HeatmapParams::default() };
+        let image = heatmap(&heat, 2, 1, &params).unwrap();
+        assert_eq!([image.pixel(0, 0), image.pixel(1, 0)], [1.0, 0.0].map(|t| Colormap::Inferno.color(t)));
     }
 
     #[test]

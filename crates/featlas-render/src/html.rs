@@ -14,9 +14,13 @@ use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// What our pages may load: pictures inside them or beside them, and their own style. No scripts at all.
+/// What a page may load: pictures inside it or beside it, and its own style. No scripts at all.
 const POLICY: &str = "default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; \
                       base-uri 'none'; form-action 'none'";
+
+/// The same for a page with a viewer: scripts too, but only those that lie beside it.
+const POLICY_WITH_SCRIPTS: &str = "default-src 'none'; img-src data: 'self' file:; style-src 'unsafe-inline'; \
+                                   script-src 'self' file:; base-uri 'none'; form-action 'none'";
 
 const JPEG_QUALITY: u8 = 85;
 
@@ -47,13 +51,27 @@ pub struct Html {
 impl Html {
     /// Writes a whole page; `style` are the rules that it adds to the common ones.
     pub fn page(title: &str, style: &'static str, body: impl FnOnce(&mut Self)) -> String {
+        Self::page_under(POLICY, title, style, body)
+    }
+
+    /// Writes a whole page that may run the scripts in the files beside it, and no others.
+    pub fn page_with_scripts(title: &str, style: &'static str, body: impl FnOnce(&mut Self)) -> String {
+        Self::page_under(POLICY_WITH_SCRIPTS, title, style, body)
+    }
+
+    fn page_under(
+        policy: &'static str,
+        title: &str,
+        style: &'static str,
+        body: impl FnOnce(&mut Self),
+    ) -> String {
         use Attr::Is;
         let mut html = Self::default();
         html.out.push_str("<!doctype html>\n");
         html.element("html", &[Is("lang", "en")], |html| {
             html.element("head", &[], |html| {
                 html.void("meta", &[Is("charset", "utf-8")]);
-                html.void("meta", &[Is("http-equiv", "Content-Security-Policy"), Is("content", POLICY)]);
+                html.void("meta", &[Is("http-equiv", "Content-Security-Policy"), Is("content", policy)]);
                 html.void(
                     "meta",
                     &[Is("name", "viewport"), Is("content", "width=device-width, initial-scale=1")],

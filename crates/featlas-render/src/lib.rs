@@ -11,12 +11,14 @@ mod canvas;
 pub mod color;
 mod colormap;
 mod error;
+pub mod figure;
 mod gallery;
 mod heatmap;
 pub mod html;
 pub mod palette;
 mod picture;
 mod poster;
+mod pyramid;
 mod report;
 mod sheet;
 pub mod text;
@@ -28,12 +30,16 @@ pub use colormap::Colormap;
 pub use error::RenderError;
 pub use gallery::{ChannelEntry, GalleryParams, Patch, channel_sheet, gallery_index_html, overview_sheet};
 pub use heatmap::{Heat, HeatmapParams, heatmap, overlay, with_color_bar};
-pub use picture::{MAX_SIDE_PX, Picture, render, write_png};
+pub use picture::{MAX_SIDE_PX, Picture, Previewed, render, write_jpeg, write_png};
 pub use poster::{
-    DEFAULT_SIZE_PX, GridPoster, PointsPoster, PosterReport, ScatterPoster, grid_picture, grid_poster,
-    points_picture, points_poster, scatter_picture, scatter_poster,
+    DEFAULT_SIZE_PX, GridPoster, LabelMark, PointsPoster, ScatterPoster, Seam, Seams, grid_picture,
+    points_picture, scatter_picture,
 };
-pub use report::{Figure, RecallPoint, RecallView, RejectRow, ReportView, StageRow, report_html};
+pub use pyramid::{PYRAMID_TILE_PX, Pyramid, PyramidTile, write_pyramid};
+pub use report::{
+    AccuracyView, ExplainedImage, Figure, FollowsView, MapCell, NamedImage, RecallPoint, RecallView,
+    RejectRow, ReportView, StageRow, VIEWER_JS, ZoomMap, ZoomView, report_html,
+};
 pub use sheet::{SheetItem, SheetParams, SheetRow, contact_sheet};
-pub use text::visible;
+pub use text::{grouped, visible};
 pub use tiles::{Fit, Tiles, fit};

@@ -3,13 +3,19 @@
 //! Pictures travel inside the page as JPEG previews; links lead to the full ones beside it.
 
 mod chart;
+mod explain;
+mod follows;
 mod tables;
+mod zoom;
 
 use crate::html::{Attr, Html, preview};
 use crate::text::grouped;
 use chart::recall_chart;
+pub use explain::ExplainedImage;
 use featlas_core::RgbImage;
 use std::path::PathBuf;
+
+pub use zoom::{MapCell, VIEWER_JS, ZoomMap, ZoomView};
 
 /// Everything the report says.
 #[derive(Debug, Clone, Default)]
@@ -24,12 +30,18 @@ pub struct ReportView {
     pub warnings: Vec<String>,
     /// The maps; the first is shown largest.
     pub posters: Vec<Figure>,
+    /// The map to walk around in; the first of `posters` stands in for it where scripts do not run.
+    pub zoom: Option<ZoomView>,
     /// Sheets of queries and their neighbors.
     pub neighbors: Vec<Figure>,
     /// The overview of each layer's gallery.
     pub galleries: Vec<Figure>,
+    /// Chosen images, each by every method.
+    pub explained: Vec<ExplainedImage>,
     /// How well the index finds the true neighbors.
     pub recall: Option<RecallView>,
+    /// What follows from neighbors.
+    pub follows: Option<FollowsView>,
     /// Labels and their number of images, in the order to show.
     pub labels: Vec<(String, u64)>,
     /// Classes that the model sees and their number of images, in the order to show.
@@ -62,6 +74,8 @@ pub struct RecallView {
     pub k: usize,
     /// How many queries were measured.
     pub queries: usize,
+    /// The `ef_search` that queries use unless told otherwise.
+    pub chosen: usize,
     /// One point for each `ef_search` tried, ascending.
     pub points: Vec<RecallPoint>,
 }
@@ -73,8 +87,49 @@ pub struct RecallPoint {
     pub ef_search: usize,
     /// The share of true neighbors found, in `[0, 1]`.
     pub recall: f64,
+    /// The share of queries whose nearest comes first, in `[0, 1]`.
+    pub recall_at_1: f64,
+    /// The share found of 100, in `[0, 1]`.
+    pub recall_at_100: f64,
     /// Queries answered in a second.
     pub queries_per_sec: f64,
+}
+
+/// What follows from neighbors.
+#[derive(Debug, Clone, Default)]
+pub struct FollowsView {
+    /// How often neighbors share the image's label, in each space.
+    pub accuracies: Vec<AccuracyView>,
+    /// Distance within which images count as nearly the same.
+    pub duplicate_limit: f32,
+    /// How many groups of such images there are.
+    pub duplicate_groups: u64,
+    /// The paths of the first groups, the largest first.
+    pub duplicates: Vec<Vec<String>>,
+    /// The images least like any other, the farthest first.
+    pub outliers: Vec<NamedImage>,
+}
+
+/// How often neighbors share an image's label.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AccuracyView {
+    /// What was compared.
+    pub space: String,
+    /// Share of images whose neighbors vote for their label, in `[0, 1]`.
+    pub share: f64,
+    /// Images that were asked.
+    pub images: u64,
+    /// Neighbors that vote.
+    pub voters: usize,
+}
+
+/// An image by name, with a distance.
+#[derive(Debug, Clone, PartialEq)]
+pub struct NamedImage {
+    /// Its path in the source.
+    pub path: String,
+    /// The mean distance to its neighbors.
+    pub distance: f32,
 }
 
 /// One stage of a run.
@@ -103,7 +158,7 @@ pub struct RejectRow {
 
 /// Writes the report. Sections without content are left out.
 pub fn report_html(view: &ReportView) -> String {
-    Html::page(&view.title, include_str!("report/report.css"), |html| {
+    let body = |html: &mut Html| {
         html.element("header", &[], |html| header(html, view));
         let sections = sections(view);
         if sections.len() > 1 {
@@ -120,7 +175,15 @@ pub fn report_html(view: &ReportView) -> String {
         });
         html.line();
         html.element("footer", &[], |html| html.name(&view.footer));
-    })
+        if let Some(zoom) = &view.zoom {
+            zoom::scripts(html, zoom);
+        }
+    };
+    if view.zoom.is_none() {
+        return Html::page(&view.title, include_str!("report/report.css"), body);
+    }
+    let style = concat!(include_str!("report/report.css"), include_str!("report/viewer.css"));
+    Html::page_with_scripts(&view.title, style, body)
 }
 
 struct Section {
@@ -130,9 +193,9 @@ struct Section {
 }
 
 fn sections(view: &ReportView) -> Vec<Section> {
-    let all: [(bool, Section); 8] = [
+    let all: [(bool, Section); 10] = [
         (!view.warnings.is_empty(), Section { id: "warnings", title: "Please note", write: warnings }),
-        (!view.posters.is_empty(), Section { id: "maps", title: "Maps", write: maps }),
+        (!view.posters.is_empty() || view.zoom.is_some(), Section { id: "maps", title: "Maps", write: maps }),
         (
             !view.neighbors.is_empty(),
             Section { id: "neighbors", title: "Nearest neighbors", write: neighbors },
@@ -140,6 +203,18 @@ fn sections(view: &ReportView) -> Vec<Section> {
         (
             !view.galleries.is_empty(),
             Section { id: "channels", title: "What excites each channel", write: galleries },
+        ),
+        (
+            !view.explained.is_empty(),
+            Section {
+                id: "images",
+                title: "Image by image",
+                write: |html, view| explain::explained(html, &view.explained),
+            },
+        ),
+        (
+            view.follows.is_some(),
+            Section { id: "follows", title: "What neighbors tell", write: follows::follows },
         ),
         (view.recall.is_some(), Section { id: "search", title: "Search", write: search }),
         (
@@ -193,8 +268,13 @@ fn maps(html: &mut Html, view: &ReportView) {
     html.element("p", &[Attr::Is("class", "muted")], |html| {
         html.text("Images that the network finds alike lie close together.");
     });
+    if view.zoom.is_some() {
+        zoom::viewer(html);
+    }
     if let Some((first, rest)) = view.posters.split_first() {
-        html.element("div", &[Attr::Is("class", "hero")], |html| figure(html, first));
+        let still = [Attr::Is("class", "hero"), Attr::Is("id", zoom::STILL_ID)];
+        let still = if view.zoom.is_some() { &still[..] } else { &still[..1] };
+        html.element("div", still, |html| figure(html, first));
         if !rest.is_empty() {
             html.element("div", &[Attr::Is("class", "pair")], |html| {
                 figures(html, rest);
@@ -225,9 +305,11 @@ fn search(html: &mut Html, view: &ReportView) {
     let Some(recall) = &view.recall else { return };
     html.element("p", &[Attr::Is("class", "muted")], |html| {
         html.text(&format!(
-            "How many of the true {} nearest neighbors the index finds, over {} queries.",
+            "How many of the true {} nearest neighbors the index finds, over {} queries. Queries keep {} candidates \
+             unless told otherwise.",
             recall.k,
-            grouped(recall.queries as u64)
+            grouped(recall.queries as u64),
+            grouped(recall.chosen as u64)
         ));
     });
     html.element("div", &[Attr::Is("class", "search")], |html| {

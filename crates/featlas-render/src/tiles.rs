@@ -16,10 +16,11 @@ pub trait Tiles: Sync {
         self.len() == 0
     }
 
-    /// The thumbnail of image `i`, or `None` when it can no longer be read.
+    /// A picture of image `i`, best of about `side_px` pixels on its longer side, for a place of that size;
+    /// `None` when it can no longer be read.
     ///
     /// Called from several threads, and once or twice an image.
-    fn tile(&self, i: usize) -> Option<RgbImage>;
+    fn tile(&self, i: usize, side_px: u32) -> Option<RgbImage>;
 }
 
 impl Tiles for Vec<RgbImage> {
@@ -27,7 +28,7 @@ impl Tiles for Vec<RgbImage> {
         self.len()
     }
 
-    fn tile(&self, i: usize) -> Option<RgbImage> {
+    fn tile(&self, i: usize, _side_px: u32) -> Option<RgbImage> {
         self.get(i).cloned()
     }
 }

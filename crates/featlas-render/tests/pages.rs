@@ -5,8 +5,8 @@ mod support;
 use featlas_core::RgbImage;
 use featlas_render::html::href;
 use featlas_render::{
-    ChannelEntry, Figure, RecallPoint, RecallView, RejectRow, ReportView, StageRow, gallery_index_html,
-    report_html, visible,
+    AccuracyView, ChannelEntry, ExplainedImage, Figure, FollowsView, NamedImage, RecallPoint, RecallView,
+    RejectRow, ReportView, StageRow, ZoomView, gallery_index_html, report_html, visible,
 };
 use std::path::{Path, PathBuf};
 use support::nasty_names;
@@ -14,13 +14,23 @@ use support::page::{Parsed, parse};
 
 /// A report that says `name` wherever it can.
 fn report_about(name: &str) -> String {
+    report_html(&view_about(name))
+}
+
+/// The same with a map to walk around in.
+fn zoomable_report_about(name: &str) -> String {
+    let zoom = Some(ZoomView { viewer: "viewer.js".into(), map: "map/map.js".into() });
+    report_html(&ReportView { zoom, ..view_about(name) })
+}
+
+fn view_about(name: &str) -> ReportView {
     let words = || name.to_owned();
     let figure = || Figure {
         caption: words(),
         link: Some(PathBuf::from(name)),
         image: RgbImage::filled(4, 4, [120, 60, 30]),
     };
-    report_html(&ReportView {
+    ReportView {
         title: words(),
         subtitle: words(),
         facts: vec![(words(), words())],
@@ -28,13 +38,31 @@ fn report_about(name: &str) -> String {
         posters: vec![figure(), figure()],
         neighbors: vec![figure()],
         galleries: vec![figure()],
+        explained: vec![ExplainedImage {
+            title: words(),
+            subtitle: words(),
+            figures: vec![figure(), figure()],
+        }],
         recall: Some(RecallView {
             k: 10,
             queries: 50,
-            points: vec![
-                RecallPoint { ef_search: 16, recall: 0.9, queries_per_sec: 900.0 },
-                RecallPoint { ef_search: 64, recall: 0.99, queries_per_sec: 400.0 },
-            ],
+            chosen: 64,
+            points: [(16, 0.9, 900.0), (64, 0.99, 400.0)]
+                .map(|(ef_search, recall, queries_per_sec)| RecallPoint {
+                    ef_search,
+                    recall,
+                    recall_at_1: recall,
+                    recall_at_100: recall,
+                    queries_per_sec,
+                })
+                .to_vec(),
+        }),
+        follows: Some(FollowsView {
+            accuracies: vec![AccuracyView { space: words(), share: 0.7, images: 100, voters: 10 }],
+            duplicate_limit: 0.02,
+            duplicate_groups: 60,
+            duplicates: vec![vec![words(); 8], vec![words(); 2]],
+            outliers: vec![NamedImage { path: words(), distance: 0.7 }],
         }),
         labels: vec![(words(), 3); 30],
         classes: vec![(words(), 2)],
@@ -42,7 +70,8 @@ fn report_about(name: &str) -> String {
         rejects: vec![RejectRow { path: words(), reason: words(), message: words() }],
         reject_count: 7,
         footer: words(),
-    })
+        zoom: None,
+    }
 }
 
 fn gallery_about(name: &str) -> String {
@@ -77,7 +106,7 @@ fn no_name_changes_the_markup_of_a_page() {
 #[test]
 fn no_name_leads_out_of_the_folder_or_runs() {
     for name in nasty_names() {
-        for page in [report_about(&name), gallery_about(&name)] {
+        for page in [report_about(&name), zoomable_report_about(&name), gallery_about(&name)] {
             for (key, value) in parse(&page).attrs {
                 if key != "href" && key != "src" {
                     continue;
@@ -142,16 +171,44 @@ fn a_page_says_what_it_may_load_and_holds_no_script() {
 }
 
 #[test]
+fn a_page_with_a_map_runs_the_two_scripts_beside_it_and_no_others() {
+    let page = zoomable_report_about("plain");
+    let parsed = parse(&page);
+    let policy = &parsed.attrs.iter().find(|(_, value)| value.contains("default-src")).unwrap().1;
+    assert!(policy.contains("script-src 'self' file:;"), "{policy}");
+    assert!(!policy.contains("script-src 'unsafe") && !policy.contains("'unsafe-eval'"), "{policy}");
+    let scripts: Vec<&str> = parsed
+        .attrs
+        .iter()
+        .filter(|(key, value)| key == "src" && !value.starts_with("data:"))
+        .map(|(_, value)| value.as_str())
+        .collect();
+    assert_eq!(scripts, ["viewer.js", "map/map.js"]);
+    assert!(!page.contains("http://") && !page.contains("https://"), "nothing is fetched");
+    // The viewer is hidden until it runs; until then, and without scripts, the first poster is seen.
+    assert!(parsed.skeleton.iter().any(|tag| tag == "div class id hidden"));
+    assert!(parsed.attrs.contains(&("id".to_owned(), "zoom-still".to_owned())));
+    for id in ["zoom", "zoom-canvas", "zoom-tip", "zoom-near", "zoom-in", "zoom-out", "zoom-fit", "zoom-full"]
+    {
+        assert!(parsed.attrs.contains(&("id".to_owned(), id.to_owned())), "the viewer looks for `{id}`");
+        assert!(
+            featlas_render::VIEWER_JS.contains(&format!("\"{id}\"")),
+            "the viewer does not look for `{id}`"
+        );
+    }
+}
+
+#[test]
 fn a_report_holds_its_pictures_and_can_be_found_by_ear() {
     let parsed = parse(&report_about("plain"));
     let images = parsed.skeleton.iter().filter(|tag| tag.starts_with("img ")).count();
     let embedded = parsed.attrs.iter().filter(|(_, value)| value.starts_with("data:image/jpeg;base64,/9j/"));
-    assert_eq!((images, embedded.count()), (4, 4));
+    assert_eq!((images, embedded.count()), (6, 6));
     assert!(parsed.skeleton.iter().filter(|tag| tag.starts_with("img ")).all(|tag| tag.contains(" alt")));
     assert_eq!(parsed.skeleton.iter().filter(|tag| *tag == "h1").count(), 1);
     // Every link of the contents leads to a section.
     let anchors: Vec<&str> = parsed.attrs.iter().filter_map(|(_, value)| value.strip_prefix('#')).collect();
-    assert_eq!(anchors.len(), 8);
+    assert_eq!(anchors.len(), 10);
     for anchor in anchors {
         assert!(parsed.attrs.iter().any(|(key, value)| key == "id" && value == anchor), "{anchor}");
     }

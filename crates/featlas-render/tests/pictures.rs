@@ -5,10 +5,10 @@ mod support;
 use featlas_core::{RgbImage, Silent};
 use featlas_render::color::NIGHT;
 use featlas_render::{
-    Canvas, Colormap, GalleryParams, GridPoster, Heat, HeatmapParams, Patch, Picture, PointsPoster,
-    ScatterPoster, SheetItem, SheetParams, SheetRow, Tiles, channel_sheet, contact_sheet, grid_picture,
-    grid_poster, overlay, overview_sheet, points_picture, points_poster, render, scatter_picture,
-    scatter_poster, with_color_bar,
+    Canvas, Colormap, GalleryParams, GridPoster, Heat, HeatmapParams, LabelMark, Patch, Picture,
+    PointsPoster, ScatterPoster, Seam, Seams, SheetItem, SheetParams, SheetRow, Tiles, channel_sheet,
+    contact_sheet, grid_picture, overlay, overview_sheet, points_picture, render, scatter_picture,
+    with_color_bar, write_png,
 };
 use support::{check_image, nasty_names, read_png, tile};
 
@@ -55,28 +55,62 @@ impl Tiles for Holes {
         self.0.len()
     }
 
-    fn tile(&self, i: usize) -> Option<RgbImage> {
+    fn tile(&self, i: usize, _side_px: u32) -> Option<RgbImage> {
         (i != 4).then(|| self.0[i].clone())
     }
 }
 
 #[test]
 fn grid_of_twenty_with_one_missing() {
+    let (params, tiles) = (grid(20), Holes(tiles(20)));
+    let picture = grid_picture(&params, &tiles).unwrap();
     let mut bytes = Vec::new();
-    let report = grid_poster(&grid(20), &Holes(tiles(20)), &Silent, &mut bytes).unwrap();
+    write_png(&picture, &Silent, &mut bytes).unwrap();
     let poster = read_png(&bytes);
-    assert_eq!((report.tiles, report.missing), (20, 1));
-    assert_eq!((report.width, report.height), (poster.width(), poster.height()));
+    assert_eq!((picture.num_images(), picture.num_missing()), (20, 1));
+    assert_eq!((picture.width(), picture.height()), (poster.width(), poster.height()));
     assert_eq!(poster.width(), 200);
     check_image("grid", &poster, LEVELS, OUTLIERS);
 }
 
 #[test]
+fn grid_with_seams_borders_and_legend() {
+    let lines = (0..20)
+        .flat_map(|cell| [(cell, false), (cell, true)])
+        .filter(|&(cell, below)| if below { cell < 14 } else { cell % 6 != 5 })
+        .map(|(cell, below)| Seam { cell, below, distance: (cell % 7) as f32 / 7.0 })
+        .collect();
+    let params = GridPoster {
+        size_px: Some(300),
+        gap_px: 6,
+        labels: labels(20),
+        mark: LabelMark::Border,
+        seams: Some(Seams { lines, caption: "fc7 distance".into() }),
+        ..grid(20)
+    };
+    let tiles = Holes(tiles(20));
+    check_image("grid-seams", &render(&grid_picture(&params, &tiles).unwrap()), LEVELS, OUTLIERS);
+}
+
+#[test]
 fn scatter_of_thirty() {
     let params = ScatterPoster { size_px: 200, title: Some("Scatter".into()), ..ScatterPoster::default() };
-    let mut bytes = Vec::new();
-    scatter_poster(&map(30), &Holes(tiles(30)), &params, &Silent, &mut bytes).unwrap();
-    check_image("scatter", &read_png(&bytes), LEVELS, OUTLIERS);
+    let tiles = Holes(tiles(30));
+    check_image("scatter", &render(&scatter_picture(&map(30), &tiles, &params).unwrap()), LEVELS, OUTLIERS);
+}
+
+#[test]
+fn scatter_tinted_at_night() {
+    let params = ScatterPoster {
+        size_px: 260,
+        background: NIGHT,
+        labels: labels(30),
+        mark: LabelMark::Tint,
+        ..ScatterPoster::default()
+    };
+    let tiles = Holes(tiles(30));
+    let picture = render(&scatter_picture(&map(30), &tiles, &params).unwrap());
+    check_image("scatter-tint", &picture, LEVELS, OUTLIERS);
 }
 
 #[test]
@@ -88,9 +122,12 @@ fn points_at_night_with_a_legend() {
         subtitle: Some("by label".into()),
         ..PointsPoster::default()
     };
-    let mut bytes = Vec::new();
-    points_poster(&map(60), &labels(60), &params, &Silent, &mut bytes).unwrap();
-    check_image("points", &read_png(&bytes), LEVELS, OUTLIERS);
+    check_image(
+        "points",
+        &render(&points_picture(&map(60), &labels(60), &params).unwrap()),
+        LEVELS,
+        OUTLIERS,
+    );
 }
 
 #[test]
@@ -114,6 +151,7 @@ fn patches(n: u32) -> Vec<Patch> {
     (0..n)
         .map(|i| Patch {
             image: tile(31, 31, i),
+            guided: None,
             value: 9.5 - i as f32,
             caption: format!("folder/patch_{i}.png"),
         })
@@ -144,13 +182,25 @@ fn heat_over_a_picture_with_its_bar() {
     check_image("heatmap", &framed, LEVELS, OUTLIERS);
 }
 
-/// Tiles of a zoomable poster, or other strips, will show the same poster.
+/// Tiles of a zoomable poster, or other strips, show the same poster.
 #[test]
 fn every_window_of_every_poster_shows_the_same_pixels() {
     let (tiles, map, labels) = (Holes(tiles(30)), map(30), labels(30));
+    let lines = (0..24).map(|cell| Seam { cell, below: cell % 2 == 0, distance: cell as f32 }).collect();
     let (grid, scatter, points) = (
-        grid(30),
-        ScatterPoster { size_px: 200, title: Some("t".into()), ..ScatterPoster::default() },
+        GridPoster {
+            labels: labels.clone(),
+            mark: LabelMark::Border,
+            seams: Some(Seams { lines, caption: "distance".into() }),
+            ..grid(30)
+        },
+        ScatterPoster {
+            size_px: 200,
+            title: Some("t".into()),
+            labels: labels.clone(),
+            mark: LabelMark::Tint,
+            ..ScatterPoster::default()
+        },
         PointsPoster { size_px: 200, title: Some("t".into()), ..PointsPoster::default() },
     );
     let pictures: [&dyn Picture; 3] = [
@@ -182,7 +232,7 @@ fn nasty_names_can_be_drawn_everywhere() {
     let tiles: Vec<RgbImage> = (0..3).map(|i| tile(8, 8, i)).collect();
     let labels: Vec<Option<String>> = names.iter().cloned().map(Some).collect();
     let params = PointsPoster { size_px: 300, ..PointsPoster::default() };
-    points_poster(&map(40), &labels, &params, &Silent, &mut Vec::new()).unwrap();
+    render(&points_picture(&map(40), &labels, &params).unwrap());
     for name in &names {
         let grid = GridPoster {
             columns: 3,
@@ -192,8 +242,8 @@ fn nasty_names_can_be_drawn_everywhere() {
             subtitle: Some(name.clone()),
             ..GridPoster::default()
         };
-        grid_poster(&grid, &tiles, &Silent, &mut Vec::new()).unwrap();
-        let patch = Patch { image: tiles[0].clone(), value: 1.0, caption: name.clone() };
+        render(&grid_picture(&grid, &tiles).unwrap());
+        let patch = Patch { image: tiles[0].clone(), guided: None, value: 1.0, caption: name.clone() };
         let params = GalleryParams { tile_px: 32, ..GalleryParams::default() };
         channel_sheet(name, 0, &[patch], &params).unwrap();
     }
@@ -204,7 +254,9 @@ fn the_same_values_give_the_same_bytes() {
     let draw = || {
         let mut bytes = Vec::new();
         let params = ScatterPoster { size_px: 300, ..ScatterPoster::default() };
-        scatter_poster(&map(50), &tiles(50), &params, &Silent, &mut bytes).unwrap();
+        let tiles = tiles(50);
+        let picture = scatter_picture(&map(50), &tiles, &params).unwrap();
+        write_png(&picture, &Silent, &mut bytes).unwrap();
         bytes
     };
     assert_eq!(draw(), draw());

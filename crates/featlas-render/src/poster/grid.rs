@@ -1,15 +1,16 @@
 //! The grid poster: every image in its own cell, neighbors beside neighbors.
 
-use super::PosterReport;
 use super::frame::{Heading, margin_px};
+use super::legend::{Legend, LegendLayout};
+use super::mark::{LabelMark, Marks};
+use super::seam::{SeamLayer, Seams};
 use crate::RenderError;
 use crate::canvas::Canvas;
 use crate::color::{Color, PAPER};
-use crate::picture::{Picture, batch_size, check_size, write_png};
+use crate::picture::{Picture, batch_size, check_size};
 use crate::tiles::{Fit, Missing, Tiles, fit, paste_centered, paste_placeholder, side};
-use featlas_core::{Progress, Rect, RgbImage};
+use featlas_core::{Rect, RgbImage};
 use rayon::prelude::*;
-use std::io::Write;
 
 /// A grid poster, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +37,14 @@ pub struct GridPoster {
     pub subtitle: Option<String>,
     /// Whether thumbnails are cut to squares; otherwise all of each is seen.
     pub crop: bool,
+    /// The label of each image, for `mark` and `legend`; empty if there are none.
+    pub labels: Vec<Option<String>>,
+    /// How a label shows on its image.
+    pub mark: LabelMark,
+    /// Whether a list beside the grid says which label has which color; only where `mark` shows them.
+    pub legend: bool,
+    /// Lines between neighbors that say how alike they are.
+    pub seams: Option<Seams>,
 }
 
 impl Default for GridPoster {
@@ -52,36 +61,19 @@ impl Default for GridPoster {
             title: None,
             subtitle: None,
             crop: true,
+            labels: Vec::new(),
+            mark: LabelMark::None,
+            legend: true,
+            seams: None,
         }
     }
 }
 
-/// Writes a grid poster as a PNG, row by row of tiles.
+/// The grid poster as a [`Picture`].
 ///
 /// # Errors
-/// [`RenderError::NoImages`], [`RenderError::EmptyGrid`], [`RenderError::Count`],
-/// [`RenderError::CellOutside`], [`RenderError::CellTaken`], [`RenderError::TooSmall`] and
-/// [`RenderError::TooLarge`] before anything is written; then those of [`write_png`].
-pub fn grid_poster(
-    params: &GridPoster,
-    tiles: &dyn Tiles,
-    progress: &dyn Progress,
-    out: &mut dyn Write,
-) -> Result<PosterReport, RenderError> {
-    let grid = Grid::new(params, tiles)?;
-    write_png(&grid, progress, out)?;
-    Ok(PosterReport {
-        width: grid.width,
-        height: grid.height,
-        tiles: params.cell_of.len(),
-        missing: grid.missing.count(),
-    })
-}
-
-/// The grid poster as a [`Picture`], for other writers.
-///
-/// # Errors
-/// Those of [`grid_poster`] but for writing.
+/// [`RenderError::NoImages`], [`RenderError::EmptyGrid`], [`RenderError::Count`], [`RenderError::CellOutside`],
+/// [`RenderError::CellTaken`], [`RenderError::TooSmall`] and [`RenderError::TooLarge`].
 pub fn grid_picture<'a>(
     params: &'a GridPoster,
     tiles: &'a dyn Tiles,
@@ -95,8 +87,12 @@ struct Grid<'a> {
     /// The image of each cell.
     image_of: Vec<Option<usize>>,
     heading: Heading,
+    marks: Marks,
+    legend: Option<LegendLayout>,
+    seams: Option<SeamLayer<'a>>,
     width: u32,
     height: u32,
+    margin: u32,
     tile_px: i64,
     pitch_px: i64,
     /// Upper left corner of cell 0.
@@ -119,11 +115,24 @@ impl<'a> Grid<'a> {
         let size_f = size.min(u64::from(u32::MAX)) as f32;
         let heading =
             Heading::new(params.title.as_deref(), params.subtitle.as_deref(), size_f, params.background);
-        let margin = params
-            .margin_px
-            .unwrap_or_else(|| if heading.is_empty() { params.gap_px } else { margin_px(size_f) });
-        let (margin, head) = (u64::from(margin), u64::from(heading.height_px()));
-        let (around_x, around_y) = (2 * margin, 2 * margin + head);
+        let names = Legend::of(&params.labels);
+        let marks = Marks::new(params.mark, &names, params.background);
+        let plain = heading.is_empty() && !marks.any() && params.seams.is_none();
+        let margin =
+            params.margin_px.unwrap_or_else(|| if plain { params.gap_px } else { margin_px(size_f) });
+        let seams = params
+            .seams
+            .as_ref()
+            .map(|seams| SeamLayer::new(seams, columns * rows, size_f, params.background))
+            .transpose()?;
+        let head = u64::from(heading.height_px());
+        let foot = seams.as_ref().map_or(0, |seams| u64::from(seams.height_px()));
+        // The list may be as long as the grid is high.
+        let grid_px = (size_f - 2.0 * margin as f32 - (head + foot) as f32).max(1.0)
+            * (rows as f32 / columns as f32).min(1.0);
+        let legend = (params.legend && marks.any()).then(|| names.layout(size_f, grid_px)).flatten();
+        let beside = legend.as_ref().map_or(0, |legend| u64::from(legend.width_px) + u64::from(margin));
+        let (around_x, around_y) = (2 * u64::from(margin) + beside, 2 * u64::from(margin) + head + foot);
 
         let tile = match params.size_px {
             None => u64::from(params.tile_px.max(1)),
@@ -154,12 +163,16 @@ impl<'a> Grid<'a> {
             tiles,
             image_of,
             heading,
+            marks,
+            legend,
+            seams,
             width: width_px,
             height: height_px,
+            margin,
             tile_px: offset(tile),
             pitch_px: offset(tile + gap),
-            left: offset((width - inner_w) / 2),
-            top: offset(margin + head + (height - inner_h - around_y) / 2),
+            left: offset((width - beside - inner_w) / 2),
+            top: offset(u64::from(margin) + head + (height - inner_h - around_y) / 2),
             missing: Missing::none_of(tiles.len()),
         })
     }
@@ -173,7 +186,23 @@ impl<'a> Grid<'a> {
 
     fn scaled_tile(&self, image: usize) -> Option<RgbImage> {
         let how = if self.params.crop { Fit::Crop } else { Fit::Letterbox };
-        Some(fit(&self.tiles.tile(image)?, side(self.tile_px), side(self.tile_px), how))
+        let side_px = side(self.tile_px);
+        let mut tile = fit(&self.tiles.tile(image, side_px)?, side_px, side_px, how);
+        self.marks.tint(image, &mut tile);
+        Some(tile)
+    }
+
+    /// Where a cell's neighbor to the right, or below, begins: the middle of the gap.
+    fn seam(&self, cell: usize, below: bool, width_px: i64) -> Rect {
+        let place = self.place(cell);
+        let gap = self.pitch_px - self.tile_px;
+        let middle = if below { place.bottom } else { place.right } + gap / 2;
+        let (low, high) = (middle - width_px / 2, middle + (width_px + 1) / 2);
+        if below {
+            Rect { top: low, bottom: high, ..place }
+        } else {
+            Rect { left: low, right: high, ..place }
+        }
     }
 }
 
@@ -194,15 +223,19 @@ impl Picture for Grid<'_> {
         self.params.cell_of.len() as u64
     }
 
+    fn num_missing(&self) -> usize {
+        self.missing.count()
+    }
+
     fn good_cuts(&self) -> Vec<u32> {
         (0..self.params.rows).map(|row| side(self.place(row * self.params.columns).top)).collect()
     }
 
     fn draw(&self, canvas: &mut Canvas) {
         if !self.heading.is_empty() {
-            let (left, width) = (self.left as f32, self.width as f32);
+            let left = self.left as f32;
             let top = self.top as f32 - self.heading.height_px() as f32;
-            self.heading.draw(canvas, left, top, width - 2.0 * left);
+            self.heading.draw(canvas, left, top, self.width as f32 - left - self.margin as f32);
         }
         let seen: Vec<(Rect, usize)> = self
             .image_of
@@ -215,13 +248,27 @@ impl Picture for Grid<'_> {
             let scaled: Vec<Option<RgbImage>> =
                 batch.par_iter().map(|&(_, image)| self.scaled_tile(image)).collect();
             for (&(place, image), tile) in batch.iter().zip(&scaled) {
-                if let Some(tile) = tile {
-                    paste_centered(canvas, tile, place);
+                let at = if let Some(tile) = tile {
+                    paste_centered(canvas, tile, place)
                 } else {
                     self.missing.add(image);
                     paste_placeholder(canvas, place, self.params.background);
-                }
+                    place
+                };
+                self.marks.border(canvas, image, at);
             }
+        }
+        if let Some(seams) = &self.seams {
+            let width_px = SeamLayer::line_px(self.tile_px, self.pitch_px - self.tile_px);
+            for seam in seams.lines() {
+                canvas.fill(self.seam(seam.cell, seam.below, width_px), seams.color(seam.distance));
+            }
+            let top = i64::from(self.height - self.margin - seams.height_px());
+            seams.draw_scale(canvas, self.left as f32, top as f32);
+        }
+        if let Some(legend) = &self.legend {
+            let left = i64::from(self.width - self.margin - legend.width_px) as f32;
+            legend.draw(canvas, left, self.top as f32, self.params.background);
         }
     }
 }
@@ -234,6 +281,9 @@ fn invert(params: &GridPoster, images: usize) -> Result<Vec<Option<usize>>, Rend
     }
     if cell_of.len() != images {
         return Err(RenderError::Count { what: "cells", expected: images, got: cell_of.len() });
+    }
+    if !params.labels.is_empty() && params.labels.len() != images {
+        return Err(RenderError::Count { what: "labels", expected: images, got: params.labels.len() });
     }
     let cells =
         columns.checked_mul(rows).filter(|&n| n > 0).ok_or(RenderError::EmptyGrid { columns, rows })?;
@@ -250,115 +300,4 @@ fn invert(params: &GridPoster, images: usize) -> Result<Vec<Option<usize>>, Rend
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::picture::render;
-    use proptest::prelude::*;
-
-    fn solid_tiles(n: usize) -> Vec<RgbImage> {
-        (0..n).map(|i| RgbImage::filled(9, 7, color_of(i))).collect()
-    }
-
-    fn color_of(i: usize) -> Color {
-        let i = u8::try_from(i).unwrap();
-        [i, 255 - i, 77]
-    }
-
-    #[test]
-    fn the_longer_side_is_what_was_asked_for() {
-        for (columns, rows, size) in [(7, 5, 400), (5, 7, 401), (1, 1, 90), (16, 2, 333)] {
-            let params = GridPoster {
-                columns,
-                rows,
-                cell_of: vec![0],
-                size_px: Some(size),
-                title: Some("t".into()),
-                ..GridPoster::default()
-            };
-            let tiles = solid_tiles(1);
-            let grid = Grid::new(&params, &tiles).unwrap();
-            assert_eq!(grid.width.max(grid.height), size, "{columns} x {rows}");
-        }
-    }
-
-    #[test]
-    fn a_missing_tile_is_counted_and_leaves_the_others_alone() {
-        struct Holes(Vec<RgbImage>);
-        impl Tiles for Holes {
-            fn len(&self) -> usize {
-                self.0.len()
-            }
-            fn tile(&self, i: usize) -> Option<RgbImage> {
-                (i != 2).then(|| self.0[i].clone())
-            }
-        }
-        let params = GridPoster { columns: 2, rows: 2, cell_of: vec![0, 1, 2, 3], ..GridPoster::default() };
-        let mut bytes = Vec::new();
-        let report = grid_poster(&params, &Holes(solid_tiles(4)), &featlas_core::Silent, &mut bytes).unwrap();
-        assert_eq!(report, PosterReport { width: 134, height: 134, tiles: 4, missing: 1 });
-    }
-
-    #[test]
-    fn bad_grids_are_refused_by_name() {
-        let tiles = solid_tiles(3);
-        let grid = |columns, rows, cell_of: &[usize]| {
-            let params = GridPoster { columns, rows, cell_of: cell_of.to_vec(), ..GridPoster::default() };
-            Grid::new(&params, &tiles).err().map(|err| err.to_string()).unwrap()
-        };
-        assert_eq!(grid(2, 2, &[0, 1]), "expected 3 cells, got 2");
-        assert_eq!(grid(2, 2, &[0, 1, 4]), "image 2 lies outside the grid: expected a cell below 4, got 4");
-        assert_eq!(grid(2, 2, &[0, 1, 0]), "images 0 and 2 both have cell 0");
-        assert_eq!(grid(0, 2, &[0, 1, 2]), "expected a grid of at least one cell, got 0 columns x 2 rows");
-        assert_eq!(
-            grid(2_000, 2_000, &[0, 1, 2]),
-            "a poster of 132002x132002 px is too large: expected at most 65535 px a side"
-        );
-        let none = Grid::new(&GridPoster::default(), &Vec::new()).err().unwrap();
-        assert!(matches!(none, RenderError::NoImages));
-        let params = GridPoster {
-            columns: 100,
-            rows: 3,
-            cell_of: vec![0, 1, 2],
-            size_px: Some(200),
-            ..GridPoster::default()
-        };
-        let err = Grid::new(&params, &tiles).err().unwrap();
-        assert_eq!(
-            err.to_string(),
-            "a poster of 200 px is too small: expected at least 302 px for 100 x 3 tiles"
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn every_tile_lands_in_its_cell(
-            columns in 1_usize..9, rows in 1_usize..9, seed in any::<u64>(),
-            gap in 0_u32..5, tile in 1_u32..20, titled in any::<bool>(), crop in any::<bool>(),
-        ) {
-            let cells = super::super::order::shuffled(columns * rows, seed);
-            let images = (columns * rows).div_ceil(2);
-            let params = GridPoster {
-                columns,
-                rows,
-                cell_of: cells[..images].to_vec(),
-                tile_px: tile,
-                gap_px: gap,
-                title: titled.then(|| "Title".to_owned()),
-                background: [9, 9, 9],
-                crop,
-                ..GridPoster::default()
-            };
-            let tiles = solid_tiles(images);
-            let grid = Grid::new(&params, &tiles).unwrap();
-            let poster = render(&grid);
-            for cell in 0..columns * rows {
-                let place = grid.place(cell);
-                let at = |v: i64| u32::try_from(v).unwrap();
-                let middle =
-                    poster.pixel(at(place.left + place.width() / 2), at(place.top + place.height() / 2));
-                let wanted = params.cell_of.iter().position(|&c| c == cell).map_or([9, 9, 9], color_of);
-                prop_assert_eq!(middle, wanted, "cell {}", cell);
-            }
-        }
-    }
-}
+mod tests;

@@ -58,6 +58,11 @@ impl Legend {
         self.entry_of[i].map_or(palette::UNLABELED, palette::color)
     }
 
+    /// The color of each image that has a label.
+    pub(crate) fn colors(&self) -> Vec<Option<Color>> {
+        self.entry_of.iter().map(|entry| entry.map(palette::color)).collect()
+    }
+
     /// Lays out the list for a poster of `size_px` and a column of `height_px`; `None` if there is no label.
     pub(crate) fn layout(&self, size_px: f32, height_px: f32) -> Option<LegendLayout> {
         if self.entries.is_empty() {

@@ -9,6 +9,28 @@ pub(crate) struct Places {
     pub(crate) at: Vec<(f32, f32)>,
 }
 
+/// The box in which centers must lie, in pixels.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) left: f32,
+    pub(crate) top: f32,
+    pub(crate) width: f32,
+    pub(crate) height: f32,
+}
+
+impl Bounds {
+    /// The box without a rim of `by`.
+    pub(crate) fn inset(self, by: f32) -> Self {
+        let Self { left, top, width, height } = self;
+        Self { left: left + by, top: top + by, width: width - 2.0 * by, height: height - 2.0 * by }
+    }
+
+    /// The nearest place inside.
+    pub(crate) fn clamp(self, (x, y): (f32, f32)) -> (f32, f32) {
+        (x.clamp(self.left, self.left + self.width), y.clamp(self.top, self.top + self.height))
+    }
+}
+
 /// The extent of a map.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Extent {
@@ -47,8 +69,9 @@ impl Extent {
         if w > 0.0 && h > 0.0 { (h / w).clamp(0.62, 1.3) } else { 1.0 }
     }
 
-    /// Puts `points` into the box at `(left, top)` of `width` x `height` pixels.
-    pub(crate) fn place(&self, points: &[f32], left: f32, top: f32, width: f32, height: f32) -> Places {
+    /// Puts `points` into the middle of `bounds`.
+    pub(crate) fn place(&self, points: &[f32], bounds: Bounds) -> Places {
+        let Bounds { left, top, width, height } = bounds;
         // Halved, because the difference of two finite coordinates need not be finite.
         let scale_of = |room: f32, size: f32| if size > 0.0 { room / size } else { f32::INFINITY };
         let scale = scale_of(width, self.size.0).min(scale_of(height, self.size.1));
@@ -59,10 +82,7 @@ impl Extent {
             .map(|point| {
                 let x = (point[0] / 2.0 - self.low.0 / 2.0) * scale;
                 let y = height - spare.1 - (point[1] / 2.0 - self.low.1 / 2.0) * scale;
-                (
-                    (left + spare.0 / 2.0 + x).clamp(left, left + width),
-                    (top + spare.1 / 2.0 + y).clamp(top, top + height),
-                )
+                bounds.clamp((left + spare.0 / 2.0 + x, top + spare.1 / 2.0 + y))
             })
             .collect();
         Places { at }
@@ -71,8 +91,9 @@ impl Extent {
 
 impl Places {
     /// The area, in square pixels, that the points really cover: maps leave much of their box empty.
-    pub(crate) fn covered_area(&self, width: f32, height: f32) -> f32 {
+    pub(crate) fn covered_area(&self, bounds: Bounds) -> f32 {
         const POINTS_PER_CELL: f32 = 4.0;
+        let Bounds { width, height, .. } = bounds;
         let n = self.at.len() as f32;
         let cell = (width * height * POINTS_PER_CELL / n).sqrt().max(1.0);
         #[expect(clippy::cast_possible_truncation, reason = "places lie inside the picture")]
@@ -89,17 +110,21 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn bounds(left: f32, top: f32, width: f32, height: f32) -> Bounds {
+        Bounds { left, top, width, height }
+    }
+
     #[test]
     fn up_on_the_map_is_up_on_the_paper() {
         let points = [0.0, 0.0, 1.0, 1.0];
-        let places = Extent::of(&points, 2).unwrap().place(&points, 0.0, 0.0, 100.0, 100.0);
+        let places = Extent::of(&points, 2).unwrap().place(&points, bounds(0.0, 0.0, 100.0, 100.0));
         assert_eq!(places.at, [(0.0, 100.0), (100.0, 0.0)]);
     }
 
     #[test]
     fn one_scale_serves_both_axes() {
         let points = [0.0, 0.0, 4.0, 0.0, 0.0, 1.0];
-        let places = Extent::of(&points, 3).unwrap().place(&points, 0.0, 0.0, 100.0, 100.0);
+        let places = Extent::of(&points, 3).unwrap().place(&points, bounds(0.0, 0.0, 100.0, 100.0));
         let (dx, dy) = (places.at[1].0 - places.at[0].0, places.at[0].1 - places.at[2].1);
         assert!((dx - 100.0).abs() < 1e-3 && (dy - 25.0).abs() < 1e-3, "{dx} {dy}");
     }
@@ -108,7 +133,7 @@ mod tests {
     fn identical_points_go_to_the_middle() {
         let points = [3.0; 8];
         let extent = Extent::of(&points, 4).unwrap();
-        assert_eq!(extent.place(&points, 10.0, 20.0, 80.0, 40.0).at, [(50.0, 40.0); 4]);
+        assert_eq!(extent.place(&points, bounds(10.0, 20.0, 80.0, 40.0)).at, [(50.0, 40.0); 4]);
     }
 
     #[test]
@@ -126,7 +151,8 @@ mod tests {
             width in 1.0_f32..4000.0, height in 1.0_f32..4000.0,
         ) {
             let points = &points[..points.len() / 2 * 2];
-            let places = Extent::of(points, points.len() / 2).unwrap().place(points, 7.0, 9.0, width, height);
+            let extent = Extent::of(points, points.len() / 2).unwrap();
+            let places = extent.place(points, bounds(7.0, 9.0, width, height));
             for (x, y) in places.at {
                 prop_assert!((7.0..=7.0 + width).contains(&x), "{x}");
                 prop_assert!((9.0..=9.0 + height).contains(&y), "{y}");

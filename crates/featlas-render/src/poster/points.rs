@@ -1,16 +1,14 @@
 //! The point plot: every image a dot, colored by label, with a legend.
 
+use super::DEFAULT_SIZE_PX;
 use super::frame::{Heading, margin_px, whole};
 use super::legend::{Legend, LegendLayout};
 use super::order::shuffled;
-use super::place::{Extent, Places};
-use super::{DEFAULT_SIZE_PX, PosterReport};
+use super::place::{Bounds, Extent, Places};
 use crate::RenderError;
 use crate::canvas::Canvas;
 use crate::color::{Color, PAPER};
-use crate::picture::{Picture, check_size, write_png};
-use featlas_core::Progress;
-use std::io::Write;
+use crate::picture::{Picture, check_size};
 
 /// Opacity of a dot, so that crowds look denser than strays.
 const ALPHA: f32 = 0.82;
@@ -30,6 +28,8 @@ pub struct PointsPoster {
     pub title: Option<String>,
     /// A quieter line under it.
     pub subtitle: Option<String>,
+    /// Whether a list beside the map says which label has which color.
+    pub legend: bool,
     /// Decides which of two overlapping dots lies above.
     pub seed: u64,
 }
@@ -42,36 +42,20 @@ impl Default for PointsPoster {
             background: PAPER,
             title: None,
             subtitle: None,
+            legend: true,
             seed: 0,
         }
     }
 }
 
-/// Writes a point plot as a PNG; `points` is the map, `(n, 2)` row-major, `labels` one per image.
+/// The point plot as a [`Picture`]; `points` is the map, `(n, 2)` row-major, `labels` one per image.
 ///
 /// Dots are drawn in shuffled order, so that no label lies above all others. Without any label there is no
 /// legend and all dots are gray.
 ///
 /// # Errors
-/// [`RenderError::NoImages`], [`RenderError::Count`], [`RenderError::NotFinite`],
-/// [`RenderError::TooSmall`] and [`RenderError::TooLarge`] before anything is written; then those of
-/// [`write_png`].
-pub fn points_poster(
-    points: &[f32],
-    labels: &[Option<String>],
-    params: &PointsPoster,
-    progress: &dyn Progress,
-    out: &mut dyn Write,
-) -> Result<PosterReport, RenderError> {
-    let plot = Plot::new(points, labels, params)?;
-    write_png(&plot, progress, out)?;
-    Ok(PosterReport { width: plot.width, height: plot.height, tiles: labels.len(), missing: 0 })
-}
-
-/// The point plot as a [`Picture`], for other writers.
-///
-/// # Errors
-/// Those of [`points_poster`] but for writing.
+/// [`RenderError::NoImages`], [`RenderError::Count`], [`RenderError::NotFinite`], [`RenderError::TooSmall`] and
+/// [`RenderError::TooLarge`].
 pub fn points_picture<'a>(
     points: &[f32],
     labels: &[Option<String>],
@@ -110,25 +94,21 @@ impl<'a> Plot<'a> {
         let names = Legend::of(labels);
         // The legend may be as long as the map is high, which is not known before the legend's width is.
         let aspect = extent.aspect();
-        let legend = names.layout(size, (size - 2.0 * margin - head) * aspect.min(1.0) * 0.8);
+        let list_px = (size - 2.0 * margin - head) * aspect.min(1.0) * 0.8;
+        let legend = params.legend.then(|| names.layout(size, list_px)).flatten();
         let legend_px = legend.as_ref().map_or(0.0, |legend| legend.width_px as f32 + margin);
         let around = (2.0 * margin + legend_px, 2.0 * margin + head);
         let width = (size - around.0).min((size - around.1) / aspect);
         let height = width * aspect;
 
-        let draft = extent.place(points, 0.0, 0.0, width, height);
+        let whole_box = Bounds { left: margin, top: margin + head, width, height };
+        let draft = extent.place(points, whole_box);
         let radius = params.radius_px.unwrap_or_else(|| {
-            let own = draft.covered_area(width, height) * 0.3 / labels.len() as f32;
+            let own = draft.covered_area(whole_box) * 0.3 / labels.len() as f32;
             (own / std::f32::consts::PI).sqrt().clamp(size / 1_600.0, size / 130.0)
         });
         let inset = (radius + 1.0).min(width / 2.0).min(height / 2.0);
-        let places = extent.place(
-            points,
-            margin + inset,
-            margin + head + inset,
-            width - 2.0 * inset,
-            height - 2.0 * inset,
-        );
+        let places = extent.place(points, whole_box.inset(inset));
         Ok(Self {
             params,
             order: shuffled(labels.len(), params.seed),
@@ -202,14 +182,8 @@ mod tests {
 
     #[test]
     fn labels_and_points_must_match() {
-        let err = points_poster(
-            &[0.0; 4],
-            &[None],
-            &PointsPoster::default(),
-            &featlas_core::Silent,
-            &mut Vec::new(),
-        );
-        assert_eq!(err.unwrap_err().to_string(), "expected 2 map coordinates, got 4");
+        let err = points_picture(&[0.0; 4], &[None], &PointsPoster::default()).err().unwrap();
+        assert_eq!(err.to_string(), "expected 2 map coordinates, got 4");
     }
 
     proptest! {

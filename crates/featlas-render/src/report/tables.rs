@@ -58,13 +58,21 @@ pub(super) fn names(html: &mut Html, view: &ReportView) {
 }
 
 pub(super) fn recall(html: &mut Html, recall: &RecallView) {
-    let headings = [("ef_search", "n"), ("recall", "n"), ("queries per second", "n")];
+    let headings = [
+        ("ef_search", "n"),
+        ("recall@1", "n"),
+        ("recall@10", "n"),
+        ("recall@100", "n"),
+        ("queries per second", "n"),
+    ];
     table(html, &headings, |html| {
         html.element("tbody", &[], |html| {
             for point in &recall.points {
                 html.element("tr", &[], |html| {
                     html.words("td", &[Is("class", "n")], &grouped(point.ef_search as u64));
-                    html.words("td", &[Is("class", "n")], &format!("{:.4}", point.recall));
+                    for recall in [point.recall_at_1, point.recall, point.recall_at_100] {
+                        html.words("td", &[Is("class", "n")], &format!("{recall:.4}"));
+                    }
                     html.words("td", &[Is("class", "n")], &rounded(point.queries_per_sec));
                 });
             }
@@ -96,7 +104,11 @@ pub(super) fn rejects(html: &mut Html, view: &ReportView) {
 }
 
 /// A table that scrolls on narrow screens; the second word of a heading is its class.
-fn table(html: &mut Html, headings: &[(&'static str, &'static str)], body: impl FnOnce(&mut Html)) {
+pub(super) fn table(
+    html: &mut Html,
+    headings: &[(&'static str, &'static str)],
+    body: impl FnOnce(&mut Html),
+) {
     html.element("div", &[Is("class", "scroll")], |html| {
         html.element("table", &[], |html| {
             html.element("thead", &[], |html| {
@@ -127,7 +139,7 @@ fn counts(html: &mut Html, column: &'static str, rows: &[(String, u64)], most: u
 }
 
 /// A cell with a bar; `share` is in `[0, 1]`.
-fn bar(html: &mut Html, share: f64) {
+pub(super) fn bar(html: &mut Html, share: f64) {
     let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     html.element("td", &[Is("class", "bar")], |html| {
         let frame =

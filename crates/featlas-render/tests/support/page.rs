@@ -46,6 +46,9 @@ const KNOWN: &[&str] = &[
     "circle",
     "polyline",
     "text",
+    "script",
+    "canvas",
+    "button",
 ];
 const ATTRS: &[&str] = &[
     "lang",
@@ -79,6 +82,10 @@ const ATTRS: &[&str] = &[
     "r",
     "points",
     "text-anchor",
+    "hidden",
+    "tabindex",
+    "type",
+    "aria-live",
 ];
 
 /// A page taken apart.
@@ -100,6 +107,7 @@ pub(crate) fn parse(page: &str) -> Parsed {
     let mut rest = page.strip_prefix("<!doctype html>").expect("a doctype");
     while let Some(at) = rest.find('<') {
         let text = &rest[..at];
+        assert!(open.last() != Some(&"script") || text.is_empty(), "a script on the page: {text}");
         // Style is raw text: it ends at the first closing tag, so it must hold no other.
         if open.last() != Some(&"style") && !text.trim().is_empty() {
             parsed.texts.push(unescape(text));
@@ -114,6 +122,7 @@ pub(crate) fn parse(page: &str) -> Parsed {
         }
         let name = tag.split(' ').next().expect("split gives one part");
         assert!(KNOWN.contains(&name), "unknown tag `{tag}`");
+        assert_ne!(open.last(), Some(&"script"), "a script is a file, with nothing on the page");
         let mut shape = name.to_owned();
         let mut attrs = &tag[name.len()..];
         while !attrs.is_empty() {
@@ -124,6 +133,7 @@ pub(crate) fn parse(page: &str) -> Parsed {
             parsed.attrs.push((key.to_owned(), unescape(value)));
             attrs = after;
         }
+        assert!(name != "script" || shape == "script src", "a script without a file: {tag}");
         parsed.skeleton.push(shape);
         if !VOID.contains(&name) {
             open.push(name);
