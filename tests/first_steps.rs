@@ -11,7 +11,19 @@ fn desk() -> Desk {
 fn help_names_every_command_and_goes_to_stdout() {
     let said = desk().ok(["--help"]);
     for command in [
-        "run", "extract", "index", "embed", "poster", "gallery", "report", "query", "check", "gc", "models",
+        "run",
+        "extract",
+        "index",
+        "embed",
+        "poster",
+        "gallery",
+        "report",
+        "query",
+        "neighbors",
+        "duplicates",
+        "check",
+        "gc",
+        "models",
         "demo",
     ] {
         assert!(said.stdout.contains(&format!("\n  {command} ")), "{command} is missing:\n{}", said.stdout);
@@ -35,8 +47,6 @@ fn a_small_demo_makes_a_whole_atlas() {
     for file in [
         "atlas.json",
         "run.json",
-        "index/graph.bin",
-        "index/vectors.bin",
         "maps/pca.parquet",
         "maps/tsne.parquet",
         "maps/grid.parquet",
@@ -51,6 +61,13 @@ fn a_small_demo_makes_a_whole_atlas() {
         "report/index.html",
     ] {
         assert!(atlas.join(file).is_file(), "{file} is missing");
+    }
+    let index: Vec<_> = fs_err::read_dir(atlas.join("index"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .collect();
+    for kind in ["graph-", "rows-", "recall-", "insights-"] {
+        assert_eq!(index.iter().filter(|name| name.starts_with(kind)).count(), 1, "{index:?}");
     }
     assert!(desk.path("demo/neighbors.png").is_file());
     // stdout is data: the paths to look at, each of which is there.

@@ -132,3 +132,114 @@ fn an_atlas_without_an_index_says_which_command_makes_it() {
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("nowhere"), "{}", said.stderr);
 }
+
+fn paths_of(answer: &Value) -> Vec<String> {
+    let neighbors = answer["neighbors"].as_array().unwrap();
+    neighbors.iter().map(|n| n["path"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn images_of_the_atlas_are_asked_about_by_number_and_by_path() {
+    let desk = desk_with_index();
+    let class = featlas_scenes::classes()[1];
+    let path = format!("{class}/003.jpg");
+    let file = format!("images/{path}");
+    let by_file = desk.ok(["query", "atlas", &file, "--k", "4", "--json"]).stdout;
+    let by_path = desk.ok(["query", "atlas", "--path", &path, "--k", "4", "--json"]).stdout;
+    assert_eq!(paths_of(&answers(&by_file)[0]), paths_of(&answers(&by_path)[0]));
+    let id = answers(&by_path)[0]["neighbors"][0]["image_id"].to_string();
+    let by_id = desk.ok(["query", "atlas", "--id", &id, "--k", "4", "--json"]).stdout;
+    assert_eq!(by_id, by_path);
+    let said = desk.ok([
+        "query",
+        "atlas",
+        "--id",
+        &id,
+        "--k",
+        "4",
+        "--json",
+        "--exclude-self",
+        "--space",
+        "fc7,pixels",
+    ]);
+    for answer in answers(&said.stdout) {
+        assert_eq!(paths_of(&answer).len(), 4);
+        assert!(!paths_of(&answer).contains(&path), "{answer}");
+    }
+    let same = desk.ok(["query", "atlas", &file, "--k", "4", "--json", "--exclude-self"]).stdout;
+    assert!(!paths_of(&answers(&same)[0]).contains(&path));
+    for (flag, value) in [("--id", "4444"), ("--path", "nowhere.jpg")] {
+        let said = desk.run(["query", "atlas", flag, value, "--k", "2"]);
+        assert_eq!(said.code, Some(1));
+        assert!(said.stderr.contains(value) && said.stderr.contains("hint:"), "{}", said.stderr);
+    }
+    assert_eq!(desk.run(["query", "atlas"]).code, Some(1), "nothing was asked");
+}
+
+#[test]
+fn filters_leave_only_what_they_say() {
+    let desk = desk_with_index();
+    let [first, second] = [featlas_scenes::classes()[0], featlas_scenes::classes()[1]];
+    let image = format!("images/{first}/000.jpg");
+    let ask = |extra: &[&str]| {
+        let base = ["query", "atlas", &image, "--k", "30", "--json"];
+        answers(&desk.ok(base.iter().chain(extra).copied()).stdout).remove(0)
+    };
+    let labeled = ask(&["--label", second]);
+    assert_eq!(paths_of(&labeled).len(), 10, "all of the label, and no more");
+    assert!(paths_of(&labeled).iter().all(|path| path.starts_with(second)));
+    let matching = ask(&["--where", "*/00[12].jpg"]);
+    assert_eq!(paths_of(&matching).len(), 8);
+    assert_eq!(paths_of(&ask(&["--where", second])), paths_of(&labeled), "a label matches too");
+    let near = ask(&["--distance=0.000001"]);
+    assert_eq!(paths_of(&near), [format!("{first}/000.jpg")]);
+    assert_eq!(paths_of(&ask(&["--label", "no such label"])), Vec::<String>::new());
+    let pixels = ask(&["--where", "*/00[12].jpg", "--space", "pixels"]);
+    assert_eq!(paths_of(&pixels).len(), 8);
+    let said = desk.run(["query", "atlas", &image, "--where", "[", "--k", "2"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("where"), "{}", said.stderr);
+}
+
+#[test]
+fn a_folder_is_asked_about_in_one_go_and_tables_are_written() {
+    let desk = desk_with_index();
+    fs_err::create_dir_all(desk.path("new")).unwrap();
+    for number in 0..3 {
+        featlas_e2e::write_scene(&desk.path(format!("new/{number}.jpg")), number, 900 + number as u64);
+    }
+    fs_err::write(desk.path("new/page.jpg"), "<html>").unwrap();
+    let said =
+        desk.ok(["query", "atlas", "--batch", "new", "--k", "3", "--json", "--parquet", "out.parquet"]);
+    assert_eq!(answers(&said.stdout).len(), 3);
+    assert!(said.stderr.contains("page.jpg"), "{}", said.stderr);
+    assert!(fs_err::read(desk.path("out.parquet")).unwrap().starts_with(b"PAR1"));
+    let said = desk.ok(["query", "atlas", "--batch", "new", "--k", "3", "--sheet", "sheet.png"]);
+    assert_eq!(said.stdout.lines().count(), 3 * 4, "a heading and three neighbors each:\n{}", said.stdout);
+
+    desk.ok(["neighbors", "atlas", "--k", "5"]);
+    assert!(desk.path("atlas/index/neighbors.parquet").is_file());
+    let again = desk.ok(["neighbors", "atlas", "--k", "5"]);
+    assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    desk.ok(["neighbors", "atlas", "--k", "4", "--out", "near.parquet"]);
+    assert!(fs_err::read(desk.path("near.parquet")).unwrap().starts_with(b"PAR1"));
+    desk.ok(["check", "atlas"]);
+}
+
+#[test]
+fn copies_of_an_image_are_one_group_of_duplicates() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_featlas-under-test"));
+    let images = desk.draw_images(3, 6);
+    let class = featlas_scenes::classes()[0];
+    for copy in ["copy-a.jpg", "copy-b.jpg"] {
+        fs_err::copy(images.join(class).join("002.jpg"), images.join(copy)).unwrap();
+    }
+    desk.ok(["extract", "--images", "images", "--out", "atlas"]);
+    desk.ok(["index", "atlas"]);
+    let said = desk.ok(["duplicates", "atlas", "--distance", "0.000001", "--json"]);
+    let groups = answers(&said.stdout);
+    assert_eq!(groups.len(), 1, "{}", said.stdout);
+    let paths: Vec<&str> =
+        groups[0]["images"].as_array().unwrap().iter().map(|image| image["path"].as_str().unwrap()).collect();
+    assert_eq!(paths, [format!("{class}/002.jpg").as_str(), "copy-a.jpg", "copy-b.jpg"]);
+}

@@ -5,7 +5,7 @@
 use featlas_core::{ImageId, Rect};
 use featlas_e2e::{Desk, read_json, shared};
 use featlas_extract::{PatchPlace, top_patches};
-use featlas_net::{Backend as _, Batch, CandleBackend, Model};
+use featlas_net::{Backend as _, Batch, CpuBackend, Model};
 use featlas_store::{Atlas, ImageRecord, StoreError};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -111,7 +111,7 @@ fn a_recorded_maximum_is_true() {
     desk.ok(["extract", "--images", "list.txt", "--out", "atlas", "--taps", "conv5,fc7"]);
     let atlas = Atlas::open(&desk.path("atlas")).unwrap();
     let model = Model::open("alexnet-lite", None).unwrap();
-    let backend = CandleBackend::new(&model).unwrap();
+    let backend = CpuBackend::new(&model);
     let records: BTreeMap<ImageId, ImageRecord> =
         atlas.images().unwrap().into_iter().map(|record| (record.image_id, record)).collect();
     let tops = top_patches(&atlas, "conv5", 2, &featlas_core::Silent).unwrap();

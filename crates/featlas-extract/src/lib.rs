@@ -16,7 +16,7 @@ mod write;
 pub use error::ExtractError;
 pub use flow::{Engine, ExtractOptions, TOP_CLASSES, extract};
 pub use open::{SourceSpec, open_sources};
-pub use patches::{CutPatch, PatchCutter};
+pub use patches::{CutPatch, PatchCutter, open_original};
 pub use plan::{Plan, WorkItem, plan};
 pub use prepare::{PIXELS_SIDE_PX, THUMBNAIL_SIDE_PX, pixels_of};
 pub use report::{ExtractReport, Limit};

@@ -21,6 +21,27 @@ pub struct PatchCutter<'a> {
     pub outside: [u8; 3],
 }
 
+/// Reads and decodes the original of `record` from whichever of `sources` has it.
+///
+/// # Errors
+/// A [`Reject`] if it is gone, cannot be decoded, or no longer is the image that was extracted.
+pub fn open_original(
+    sources: &[Source],
+    record: &ImageRecord,
+    options: &DecodeOptions,
+) -> Result<RgbImage, Reject> {
+    let gone = || Reject::new(RejectReason::Vanished, "the image is no longer in its source");
+    let path = ImagePath::from_bytes(record.path.clone());
+    let found = sources.iter().find_map(|source| Some((source, source.find(&path).ok()??)));
+    let (source, entry) = found.ok_or_else(gone)?;
+    let bytes = source.read(&entry)?;
+    if Digest::of(&bytes) != record.content_hash {
+        return Err(Reject::new(RejectReason::InputChanged, "the image changed since it was extracted"));
+    }
+    let Decoded { image, .. } = decode(&bytes, options)?;
+    Ok(image)
+}
+
 /// A patch, scaled so that the longer side of its whole field fills the square.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CutPatch {
@@ -36,16 +57,7 @@ impl PatchCutter<'_> {
     /// # Errors
     /// A [`Reject`] if it is gone, cannot be decoded, or no longer is the image that was extracted.
     pub fn open(&self, record: &ImageRecord) -> Result<RgbImage, Reject> {
-        let gone = || Reject::new(RejectReason::Vanished, "the image is no longer in its source");
-        let path = ImagePath::from_bytes(record.path.clone());
-        let found = self.sources.iter().find_map(|source| Some((source, source.find(&path).ok()??)));
-        let (source, entry) = found.ok_or_else(gone)?;
-        let bytes = source.read(&entry)?;
-        if Digest::of(&bytes) != record.content_hash {
-            return Err(Reject::new(RejectReason::InputChanged, "the image changed since it was extracted"));
-        }
-        let Decoded { image, .. } = decode(&bytes, self.decode)?;
-        Ok(image)
+        open_original(self.sources, record, self.decode)
     }
 
     /// Cuts the field of the row-major `cell` of `layer`, whose map is `map_width` cells wide.

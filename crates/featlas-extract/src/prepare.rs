@@ -56,6 +56,40 @@ fn no_thumbnail(err: &EncodeError) -> Reject {
 }
 
 /// The `(32, 32, 3)` bytes by which images are compared in pixel space: the whole image, warped.
+///
+/// An image that fits is not enlarged: it stands in the middle, on black, so that distances are those of its own
+/// pixels.
 pub fn pixels_of(image: &RgbImage) -> Vec<u8> {
-    resize(image, PIXELS_SIDE_PX, PIXELS_SIDE_PX).into_data()
+    let (width, height) = (image.width(), image.height());
+    if width.max(height) > PIXELS_SIDE_PX {
+        return resize(image, PIXELS_SIDE_PX, PIXELS_SIDE_PX).into_data();
+    }
+    let mut square = RgbImage::filled(PIXELS_SIDE_PX, PIXELS_SIDE_PX, [0; 3]);
+    let margin = |side: u32| i64::from((PIXELS_SIDE_PX - side) / 2);
+    square.paste(image, margin(width), margin(height));
+    square.into_data()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_small_image_keeps_its_pixels() {
+        let digit = |value: u8| RgbImage::filled(28, 28, [value; 3]);
+        let (a, b) = (pixels_of(&digit(7)), pixels_of(&digit(10)));
+        assert_eq!(a.len(), 32 * 32 * 3);
+        let squared: u32 = a.iter().zip(&b).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum();
+        assert_eq!(squared, 3 * 28 * 28 * 9);
+        assert_eq!((&a[..3], &a[(16 * 32 + 16) * 3..][..3]), (&[0; 3][..], &[7; 3][..]));
+        // One that fills the square is the square.
+        let image = RgbImage::filled(32, 32, [1, 2, 3]);
+        assert_eq!(pixels_of(&image), image.into_data());
+    }
+
+    #[test]
+    fn a_large_image_is_warped_into_the_square() {
+        let pixels = pixels_of(&RgbImage::filled(40, 20, [9, 8, 7]));
+        assert!(pixels.len() == 32 * 32 * 3 && pixels.chunks(3).all(|pixel| pixel == [9, 8, 7]));
+    }
 }

@@ -87,6 +87,7 @@ pub(crate) fn fingerprint_of(model: &Model, taps: &Taps, settings: &Settings) ->
         .with("feature", taps.feature.column.clone())
         .with("conv taps", convs.join(","))
         .with("precision", settings.precision.name())
+        .with("backend", settings.backend.name())
         .with("orientation", "EXIF applied")
         .with("decoders", decoder_versions())
 }

@@ -2,6 +2,7 @@
 
 use featlas_core::RowsError;
 use featlas_embed::EmbedError;
+use featlas_explain::ExplainError;
 use featlas_extract::ExtractError;
 use featlas_image::{EncodeError, Reject, SourceError};
 use featlas_index::IndexError;
@@ -35,6 +36,9 @@ pub enum PipelineError {
     /// From the maps.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// From the figures of single images.
+    #[error(transparent)]
+    Explain(#[from] ExplainError),
     /// From the posters.
     #[error(transparent)]
     Render(#[from] RenderError),
@@ -69,6 +73,28 @@ pub enum PipelineError {
         what: &'static str,
         /// The command that renews it.
         command: &'static str,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// The index file is not the one that the manifest speaks of.
+    #[error("the index belongs to other features: `{}`", path.display())]
+    ForeignIndex {
+        /// The file.
+        path: PathBuf,
+    },
+    /// An image of the atlas that it does not have.
+    #[error("the atlas has no image {what}: `{}`", atlas.display())]
+    UnknownImage {
+        /// Its number or path, as asked for.
+        what: String,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// An image of the atlas without neighbors.
+    #[error("image `{id}` has an all-zero feature, which is like nothing: `{}`", atlas.display())]
+    NoFeature {
+        /// Its number.
+        id: featlas_core::ImageId,
         /// The atlas.
         atlas: PathBuf,
     },
@@ -119,10 +145,16 @@ impl PipelineError {
             Self::OtherWeights { .. } => {
                 Some("pass the weights of the extraction with `--weights`".to_owned())
             }
+            Self::ForeignIndex { .. } => Some("run `featlas index ATLAS` to build its own".to_owned()),
+            Self::UnknownImage { .. } => {
+                Some("paths are relative to the source, as `featlas query --json` prints them".to_owned())
+            }
             Self::TooManyNeighbors { images, .. } => Some(format!("ask for at most {images}")),
             Self::Empty { .. } => Some("its rejects/ say what was wrong with each image".to_owned()),
+            Self::Render(err) => err.hint().map(str::to_owned),
             Self::Store(err) | Self::Extract(ExtractError::Store(err)) => err.hint().map(str::to_owned),
             Self::Net(err) | Self::Extract(ExtractError::Net(err)) => err.hint().map(str::to_owned),
+            Self::Explain(err) => err.hint().map(str::to_owned),
             _ => None,
         }
     }
@@ -137,9 +169,12 @@ impl PipelineError {
                         | ExtractError::Source(SourceError::Cancelled)
                         | ExtractError::Store(StoreError::Cancelled)
                 )
+                | Self::Explain(ExplainError::Interrupted)
                 | Self::Source(SourceError::Cancelled)
                 | Self::Store(StoreError::Cancelled)
                 | Self::Index(IndexError::Cancelled)
+                | Self::Embed(EmbedError::Cancelled)
+                | Self::Render(RenderError::Cancelled)
         )
     }
 }

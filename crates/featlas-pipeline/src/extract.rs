@@ -6,7 +6,7 @@ use crate::{PipelineError, Settings, StageSummary};
 use featlas_core::{Digest, ImageId, Progress};
 use featlas_extract::{Engine, ExtractError, ExtractOptions, ExtractReport, plan};
 use featlas_image::Source;
-use featlas_net::{CandleBackend, Model};
+use featlas_net::Model;
 use featlas_store::{Atlas, Fingerprint, Manifest, SourceRecord, StageRecord, StoreError};
 use std::path::{Path, PathBuf};
 
@@ -21,7 +21,7 @@ pub fn extract(
     let settings = &absolute(settings)?;
     validate(settings)?;
     let sources = open_settings_sources(settings)?;
-    let model = Model::open(&settings.model, settings.weights.as_deref())?;
+    let mut model = Model::open(&settings.model, settings.weights.as_deref())?;
     let taps = model.resolve_taps(&settings.taps)?;
     let schema = schema_of(&taps);
     let fingerprint = fingerprint_of(&model, &taps, settings);
@@ -56,9 +56,10 @@ pub fn extract(
     // Recorded before the first row, so that a killed run's rows know their sources.
     let source_numbers = register_sources(&mut atlas, &records, params.clone())?;
 
-    let backend = CandleBackend::new(&model)?;
+    let backend = settings.backend.open(&model)?;
+    model.release_weights();
     let engine = Engine {
-        backend: &backend,
+        backend: &*backend,
         preprocess: model.preprocess(),
         taps: &taps,
         schema: &schema,
@@ -151,6 +152,7 @@ fn extract_params(settings: &Settings) -> Result<serde_json::Value, PipelineErro
         path_column: settings.path_column.clone(),
         label_column: settings.label_column.clone(),
         precision: settings.precision,
+        backend: settings.backend,
         max_rejects: settings.max_rejects,
         ..Settings::default()
     };

@@ -1,13 +1,17 @@
 //! The gallery stage: a sheet of the strongest patches for every channel of a layer.
 
+mod guided;
+
 use crate::atlas::{decode_options, open_model_of, sources_of};
 use crate::stage::{Stage, name};
 use crate::{GallerySettings, PipelineError, StageSummary};
 use featlas_core::{ImageId, Progress, RgbImage, Stage as Step};
+use featlas_explain::{Network, ReadLayer};
 use featlas_extract::{ChannelTop, PatchCutter, PatchPlace, top_patches};
 use featlas_image::{encode_png, resize};
 use featlas_render::{ChannelEntry, GalleryParams, Patch, channel_sheet, gallery_index_html, overview_sheet};
 use featlas_store::{Atlas, ConvColumns, FileRecord, ImageRecord};
+use guided::{GuidedCutter, GuidedPatches};
 use rayon::prelude::*;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,11 +53,23 @@ pub fn gallery(
     let records: BTreeMap<ImageId, ImageRecord> =
         atlas.images()?.into_iter().map(|record| (record.image_id, record)).collect();
 
+    let network = settings.guided.then(|| Network::new(&model));
+
     stage.begin(atlas)?;
     let (mut outputs, mut channels, mut figures) = (Vec::new(), 0, serde_json::Map::new());
     for layer in layers {
         progress.begin(Step::Gallery, Some((records.len() + layer.channels) as u64));
-        let gallery = LayerGallery { atlas, cutter, records: &records, layer: &layer, progress };
+        let guided = match &network {
+            Some(network) => Some(GuidedCutter {
+                network,
+                layer: ReadLayer::find(&model, &layer.name)?,
+                cutter,
+                records: &records,
+                map_width: cells_across(&layer),
+            }),
+            None => None,
+        };
+        let gallery = LayerGallery { atlas, cutter, guided, records: &records, layer: &layer, progress };
         let drawn = gallery.draw(settings.top);
         progress.end(Step::Gallery);
         let drawn = drawn?;
@@ -97,9 +113,14 @@ pub(crate) fn folder_of(layer: &str) -> String {
     format!("galleries/{}", layer.replace('/', "-"))
 }
 
+fn cells_across(layer: &ConvColumns) -> u32 {
+    u32::try_from(layer.width).expect("maps are a few hundred cells wide")
+}
+
 struct LayerGallery<'a> {
     atlas: &'a Atlas,
     cutter: PatchCutter<'a>,
+    guided: Option<GuidedCutter<'a>>,
     records: &'a BTreeMap<ImageId, ImageRecord>,
     layer: &'a ConvColumns,
     progress: &'a dyn Progress,
@@ -125,9 +146,13 @@ impl LayerGallery<'_> {
                 return Err(PipelineError::Interrupted);
             }
             let cut = self.cut(group, &missing);
+            let guided = match &self.guided {
+                Some(guided) => guided.cut(start, group)?,
+                None => GuidedPatches::new(),
+            };
             for (channel, top) in (start..).zip(group) {
                 let mut patches: Vec<Patch> =
-                    top.places.iter().map(|place| self.patch(place, &cut)).collect();
+                    top.places.iter().map(|place| self.patch(place, channel, &cut, &guided)).collect();
                 let file = format!("channel-{channel:0digits$}.png");
                 let sheet = channel_sheet(&self.layer.name, channel, &patches, &params)?;
                 files.push(self.write_picture(&format!("{folder}/{file}"), &sheet)?);
@@ -141,6 +166,7 @@ impl LayerGallery<'_> {
                 });
                 patches.truncate(params.overview_top);
                 for patch in &mut patches {
+                    patch.guided = None;
                     patch.image = resize(&patch.image, params.overview_px, params.overview_px);
                 }
                 overview.push((channel, patches));
@@ -161,7 +187,7 @@ impl LayerGallery<'_> {
         for place in group.iter().flat_map(|top| &top.places) {
             cells.entry(place.image).or_default().insert(place.cell);
         }
-        let width = u32::try_from(self.layer.width).expect("maps are a few hundred cells wide");
+        let width = cells_across(self.layer);
         let jobs: Vec<(ImageId, BTreeSet<u16>)> = cells.into_iter().collect();
         let cut = jobs.par_iter().map(|(image, cells)| {
             let original = self.records.get(image).and_then(|record| self.cutter.open(record).ok());
@@ -176,11 +202,18 @@ impl LayerGallery<'_> {
         cut.collect::<Vec<_>>().into_iter().flatten().collect()
     }
 
-    fn patch(&self, place: &PatchPlace, cut: &BTreeMap<(ImageId, u16), RgbImage>) -> Patch {
+    fn patch(
+        &self,
+        place: &PatchPlace,
+        channel: usize,
+        cut: &BTreeMap<(ImageId, u16), RgbImage>,
+        guided: &GuidedPatches,
+    ) -> Patch {
         let blank = || RgbImage::filled(PATCH_SIDE_PX, PATCH_SIDE_PX, OUTSIDE);
         let image = cut.get(&(place.image, place.cell)).cloned().unwrap_or_else(blank);
         let path = self.records.get(&place.image).map(|record| record.display_path.clone());
-        Patch { image, value: place.value, caption: path.unwrap_or_default() }
+        let guided = guided.get(&(place.image, place.cell, channel)).cloned();
+        Patch { image, guided, value: place.value, caption: path.unwrap_or_default() }
     }
 
     /// The label that more than half of the patches share, with their number; empty if there is none.

@@ -17,8 +17,13 @@ pub(crate) fn partial_of(path: &Path) -> PathBuf {
 /// # Errors
 /// A folder that cannot be written.
 pub fn write_picture(picture: &RgbImage, path: &Path) -> Result<(), PipelineError> {
+    write_bytes(&encode_png(picture)?, path)
+}
+
+/// Writes a file that is whole or not there.
+pub(crate) fn write_bytes(bytes: &[u8], path: &Path) -> Result<(), PipelineError> {
     let partial = partial_of(path);
-    fs_err::write(&partial, encode_png(picture)?)?;
+    fs_err::write(&partial, bytes)?;
     fs_err::rename(&partial, path)?;
     Ok(())
 }

@@ -1,19 +1,29 @@
 //! The report stage: one page over all of it.
 
-use crate::index::{RECALL_FILE, open_index};
+use crate::atlas::open_model_of;
+use crate::explain::explained_images;
+use crate::index::{insights_of, open_index, recall_of};
+use crate::insights::Insights;
+use crate::poster::PREVIEW_ENDING;
 use crate::sheet::{decode_thumbnails, sheet_of_neighbors};
 use crate::stage::{Stage, name};
+use crate::zoom::{MAP_OF_PAGE, zoom};
 use crate::{PipelineError, ReportSettings, StageSummary, gallery};
-use featlas_core::{ImageId, Progress, RgbImage, Stage as Step};
+use featlas_core::{Digest, ImageId, Progress, RgbImage, Stage as Step};
 use featlas_image::{DecodeOptions, Limits, decode, thumbnail};
-use featlas_index::RecallReport;
+use featlas_index::{LabelAccuracy, RecallReport};
 use featlas_net::Model;
-use featlas_render::{Figure, RecallPoint, RecallView, RejectRow, ReportView, StageRow, report_html};
-use featlas_store::{Atlas, ImageRecord};
+use featlas_render::{
+    AccuracyView, Figure, FollowsView, NamedImage, RecallPoint, RecallView, RejectRow, ReportView, StageRow,
+    VIEWER_JS, ZoomView, report_html,
+};
+use featlas_store::{Atlas, FileRecord, ImageRecord};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 const REPORT_FILE: &str = "report/index.html";
+/// The script that draws the zoomable map, beside the page.
+const VIEWER_OF_PAGE: &str = "viewer.js";
 /// Longer side of the previews inside the page.
 const PREVIEW_SIDE_PX: u32 = 1100;
 /// Rejects, labels and classes that the page lists.
@@ -30,19 +40,29 @@ pub fn report(
     settings: &ReportSettings,
     progress: &dyn Progress,
 ) -> Result<StageSummary, PipelineError> {
-    let upstream = [name::INDEX, name::EMBED, name::POSTER, name::GALLERY];
-    let stage = Stage::of(atlas, name::REPORT, &upstream, &(settings, atlas.num_rejects()))?;
+    let zoomable = zoom(atlas, settings.zoom_px, progress)?;
+    let upstream = [name::INDEX, name::EMBED, name::POSTER, name::GALLERY, name::ZOOM];
+    let chosen = settings.explain.iter().map(|image| Ok(Digest::of(&fs_err::read(image)?)));
+    let chosen = chosen.collect::<Result<Vec<_>, PipelineError>>()?;
+    let stage = Stage::of(atlas, name::REPORT, &upstream, &(settings, atlas.num_rejects(), chosen))?;
     if stage.is_fresh(atlas) {
         return Ok(StageSummary::fresh(name::REPORT));
     }
     let _lock = atlas.lock()?;
     progress.begin(Step::Report, None);
-    let html = view(atlas, settings, progress).map(|view| report_html(&view));
+    let view = view(atlas, settings, progress);
     progress.end(Step::Report);
-    let html = html?;
+    let mut view = view?;
+    if zoomable {
+        view.zoom = Some(ZoomView { viewer: VIEWER_OF_PAGE.into(), map: MAP_OF_PAGE.into() });
+    }
     stage.begin(atlas)?;
-    let output = atlas.write_file(REPORT_FILE, html.as_bytes())?;
-    let secs = stage.finish(atlas, vec![output])?;
+    let mut outputs = Vec::new();
+    if zoomable {
+        outputs.push(atlas.write_file(&format!("report/{VIEWER_OF_PAGE}"), VIEWER_JS.as_bytes())?);
+    }
+    outputs.push(atlas.write_file(REPORT_FILE, report_html(&view).as_bytes())?);
+    let secs = stage.finish(atlas, outputs)?;
     Ok(StageSummary::done(name::REPORT, secs, 1, "page", serde_json::Value::Null))
 }
 
@@ -75,9 +95,15 @@ fn view(
         facts,
         warnings: warnings(atlas, &rejects),
         posters: posters(atlas, progress)?,
+        zoom: None,
         neighbors: neighbors(atlas, &records, settings)?,
         galleries: galleries(atlas)?,
+        explained: match settings.explain.as_slice() {
+            [] => Vec::new(),
+            images => explained_images(&open_model_of(atlas, None)?, images, progress)?,
+        },
         recall: recall.as_ref().map(recall_view),
+        follows: insights_of(atlas)?.map(|insights| follows_view(&insights, &records)),
         labels: most_common(records.iter().filter_map(|record| record.label.clone())),
         classes: classes(&fingerprint("model"), &records),
         stages: stages(atlas),
@@ -145,16 +171,17 @@ fn figures(
     Ok(figures)
 }
 
-/// Our own posters may be larger than a stranger's picture is allowed to be.
+/// Pictures of our own: previews and overviews, never a whole poster.
 fn own_pictures() -> DecodeOptions {
-    let limits = Limits { max_pixels: 1 << 30, max_side_px: 60_000, max_file_bytes: 1 << 31 };
+    let limits = Limits { max_pixels: 1 << 28, max_side_px: 60_000, max_file_bytes: 1 << 30 };
     DecodeOptions { limits, apply_orientation: false }
 }
 
 fn posters(atlas: &Atlas, progress: &dyn Progress) -> Result<Vec<Figure>, PipelineError> {
+    let stem = |file: &str| file.trim_end_matches(PREVIEW_ENDING).to_owned();
     let caption = |file: &str| {
-        let stem = file.trim_start_matches("posters/").trim_end_matches(".png");
-        match stem.split('-').next().unwrap_or(stem) {
+        let stem = stem(file.trim_start_matches("posters/"));
+        match stem.split('-').next().unwrap_or_default() {
             "grid" => "Every image in a cell of its own; alike lie side by side",
             "scatter" => "Every image at its place on the t-SNE map",
             "fill" => "Every cell shows the image nearest to it on the map",
@@ -164,7 +191,16 @@ fn posters(atlas: &Atlas, progress: &dyn Progress) -> Result<Vec<Figure>, Pipeli
         .to_owned()
     };
     progress.note(Step::Report, "posters");
-    figures(atlas, name::POSTER, |_| true, caption, str::to_owned)
+    let outputs = atlas.manifest().stages.get(name::POSTER).map_or(&[][..], |record| &record.outputs);
+    // A preview leads to its poster; a zoomable one is no page to lead to, so to its preview.
+    let poster_of = |file: &str| {
+        let stem = stem(file);
+        let is_poster = |other: &&FileRecord| {
+            ["png", "jpg"].iter().any(|ending| other.file == format!("{stem}.{ending}"))
+        };
+        outputs.iter().find(is_poster).map_or_else(|| file.to_owned(), |poster| poster.file.clone())
+    };
+    figures(atlas, name::POSTER, |file| file.ends_with(PREVIEW_ENDING), caption, poster_of)
 }
 
 fn galleries(atlas: &Atlas) -> Result<Vec<Figure>, PipelineError> {
@@ -178,20 +214,47 @@ fn galleries(atlas: &Atlas) -> Result<Vec<Figure>, PipelineError> {
     )
 }
 
-fn recall_of(atlas: &Atlas) -> Result<Option<RecallReport>, PipelineError> {
-    if !atlas.manifest().stages.contains_key(name::INDEX) {
-        return Ok(None);
-    }
-    Ok(serde_json::from_slice(&atlas.read_file(RECALL_FILE)?).ok())
-}
-
 fn recall_view(recall: &RecallReport) -> RecallView {
     let point = |point: &featlas_index::RecallPoint| RecallPoint {
         ef_search: point.ef_search,
-        recall: point.recall,
+        recall: point.recall_at_10,
+        recall_at_1: point.recall_at_1,
+        recall_at_100: point.recall_at_100,
         queries_per_sec: 1e6 / point.micros_per_query.max(1e-3),
     };
-    RecallView { k: recall.k, queries: recall.num_queries, points: recall.curve.iter().map(point).collect() }
+    RecallView {
+        k: 10,
+        queries: recall.num_queries,
+        chosen: recall.ef_search,
+        points: recall.curve.iter().map(point).collect(),
+    }
+}
+
+/// What follows from neighbors, in names.
+fn follows_view(insights: &Insights, records: &[ImageRecord]) -> FollowsView {
+    let path = |id: &ImageId| {
+        let at = records.binary_search_by_key(id, |record| record.image_id).ok()?;
+        Some(records[at].display_path.clone())
+    };
+    let accuracy = |of: LabelAccuracy, space: &str| AccuracyView {
+        space: space.to_owned(),
+        share: of.share(),
+        images: of.images as u64,
+        voters: of.k,
+    };
+    let spaces = [(insights.features, "the network's features"), (insights.pixels, "raw pixels")];
+    let groups = insights.duplicates.iter();
+    FollowsView {
+        accuracies: spaces.into_iter().filter_map(|(of, space)| Some(accuracy(of?, space))).collect(),
+        duplicate_limit: insights.duplicate_limit,
+        duplicate_groups: insights.duplicates.len() as u64,
+        duplicates: groups.take(LISTED).map(|group| group.iter().filter_map(path).collect()).collect(),
+        outliers: insights
+            .outliers
+            .iter()
+            .filter_map(|(id, distance)| Some(NamedImage { path: path(id)?, distance: *distance }))
+            .collect(),
+    }
 }
 
 /// The neighbors of a few images, spread evenly over the atlas.
@@ -208,12 +271,11 @@ fn neighbors(
     let by_id: BTreeMap<ImageId, &ImageRecord> =
         records.iter().map(|record| (record.image_id, record)).collect();
     let step = index.len().div_ceil(settings.queries.max(1)).max(1);
-    let queries: Vec<ImageId> = index.ids().iter().copied().step_by(step).take(settings.queries).collect();
+    let queries: Vec<ImageId> = index.live().map(|(_, id)| id).step_by(step).take(settings.queries).collect();
     let k = (NEIGHBORS + 1).min(index.len());
     let mut rows = Vec::new();
     for &id in &queries {
-        let Some(row) = index.row_of(id) else { continue };
-        let mut found = index.search(index.vector(row), k, index.params().ef_search)?;
+        let mut found = index.search(&index.vector(id)?, k, index.ef_search_for(k))?;
         found.retain(|neighbor| neighbor.id != id);
         found.truncate(NEIGHBORS);
         rows.push((id, found));

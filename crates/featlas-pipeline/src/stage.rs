@@ -13,10 +13,12 @@ use std::time::Instant;
 pub(crate) mod name {
     pub(crate) const EXTRACT: &str = "extract";
     pub(crate) const INDEX: &str = "index";
+    pub(crate) const NEIGHBORS: &str = "neighbors";
     pub(crate) const EMBED: &str = "embed";
     pub(crate) const POSTER: &str = "poster";
     pub(crate) const GALLERY: &str = "gallery";
     pub(crate) const REPORT: &str = "report";
+    pub(crate) const ZOOM: &str = "zoom";
 }
 
 /// A stage about to run: what it depends on.
@@ -54,6 +56,11 @@ impl Stage {
     /// What the stage depends on, without its parameters.
     pub(crate) fn inputs(&self) -> Digest {
         self.inputs
+    }
+
+    /// Its parameters.
+    pub(crate) fn params(&self) -> &serde_json::Value {
+        &self.params
     }
 
     /// Whether the atlas holds this stage's result, made from the same inputs with the same parameters.

@@ -1,7 +1,8 @@
 //! From flags and the config file to settings in which nothing is left open.
 
-use crate::args::{ExtractFlags, PrecisionArg, SpaceArg};
+use crate::args::{BackendArg, ExtractFlags, PrecisionArg, SpaceArg};
 use crate::errors::InputError;
+use featlas_net::BackendKind;
 use featlas_pipeline::{Precision, Settings, Space};
 use std::path::Path;
 
@@ -17,6 +18,7 @@ pub(crate) fn read_config(path: &Path) -> anyhow::Result<Settings> {
     let folder = path.parent().unwrap_or(Path::new(""));
     settings.images = settings.images.iter().map(|image| folder.join(image)).collect();
     settings.weights = settings.weights.map(|weights| folder.join(weights));
+    settings.report.explain = settings.report.explain.iter().map(|image| folder.join(image)).collect();
     if !settings.out.as_os_str().is_empty() {
         settings.out = folder.join(&settings.out);
     }
@@ -42,6 +44,7 @@ pub(crate) fn apply(flags: &ExtractFlags, settings: &mut Settings) {
     if let Some(PrecisionArg::F32) = flags.precision {
         settings.precision = Precision::F32;
     }
+    set(flags.backend.map(BackendKind::from).as_ref(), &mut settings.backend);
     set(flags.batch.map(count).as_ref(), &mut settings.batch);
     set(flags.threads.map(count).as_ref(), &mut settings.threads);
     set(flags.shard_rows.map(count).as_ref(), &mut settings.shard_rows);
@@ -60,6 +63,15 @@ pub(crate) fn apply(flags: &ExtractFlags, settings: &mut Settings) {
 /// A count from the command line, whose parser has bounded it.
 pub(crate) fn count(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+impl From<BackendArg> for BackendKind {
+    fn from(backend: BackendArg) -> Self {
+        match backend {
+            BackendArg::Cpu => Self::Cpu,
+            BackendArg::Candle => Self::Candle,
+        }
+    }
 }
 
 impl From<SpaceArg> for Space {

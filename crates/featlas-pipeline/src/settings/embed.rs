@@ -13,8 +13,14 @@ pub struct EmbedSettings {
     pub perplexity: f32,
     /// Iterations of t-SNE.
     pub iterations: usize,
+    /// Exaggeration of the attraction in the first iterations of t-SNE.
+    pub exaggeration: f32,
+    /// 2, or 3 for a map of three dimensions beside the one of two.
+    pub dims: usize,
     /// Seed.
     pub seed: u64,
+    /// Whether the map starts anew instead of taking new images into the last one.
+    pub fresh: bool,
 }
 
 impl Default for EmbedSettings {
@@ -23,7 +29,10 @@ impl Default for EmbedSettings {
             space: Space::Fc7,
             perplexity: featlas_embed::DEFAULT_PERPLEXITY,
             iterations: featlas_embed::DEFAULT_ITERATIONS,
+            exaggeration: featlas_embed::DEFAULT_EXAGGERATION,
+            dims: 2,
             seed: 0,
+            fresh: false,
         }
     }
 }

@@ -14,10 +14,12 @@ pub struct GallerySettings {
     pub layer: Option<String>,
     /// Patches a channel.
     pub top: usize,
+    /// Whether the guided backpropagation of each patch stands beside it.
+    pub guided: bool,
 }
 
 impl Default for GallerySettings {
     fn default() -> Self {
-        Self { layer: None, top: DEFAULT_TOP }
+        Self { layer: None, top: DEFAULT_TOP, guided: false }
     }
 }

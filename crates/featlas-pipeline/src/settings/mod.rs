@@ -6,14 +6,17 @@ mod index;
 mod poster;
 mod report;
 
+use featlas_net::BackendKind;
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 pub use embed::EmbedSettings;
 pub use gallery::{DEFAULT_TOP, GallerySettings};
-pub use index::IndexSettings;
-pub use poster::{DEFAULT_POSTER_SIZE_PX, PosterKind, PosterSettings};
-pub use report::ReportSettings;
+pub use index::{DEFAULT_ACCURACY_QUERIES, IndexSettings};
+pub use poster::{
+    DEFAULT_POSTER_SIZE_PX, PosterFit, PosterFormat, PosterKind, PosterSettings, ShowLabels, TileSource,
+};
+pub use report::{DEFAULT_ZOOM_PX, ReportSettings};
 
 /// Images a forward pass.
 pub const DEFAULT_BATCH: usize = 32;
@@ -39,6 +42,8 @@ pub struct Settings {
     pub taps: Vec<String>,
     /// Arithmetic of the network.
     pub precision: Precision,
+    /// The program that does it.
+    pub backend: BackendKind,
     /// Images a forward pass.
     pub batch: usize,
     /// Threads; 0 uses every core.
@@ -79,6 +84,7 @@ impl Default for Settings {
             weights: None,
             taps: Vec::new(),
             precision: Precision::F32,
+            backend: BackendKind::Cpu,
             batch: DEFAULT_BATCH,
             threads: 0,
             shard_rows: DEFAULT_SHARD_ROWS,

@@ -41,6 +41,9 @@ pub(crate) struct ExtractFlags {
     /// Arithmetic of the network [default: f32]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
+    /// Program that runs the network; features of two differ in their last bits [default: cpu]
+    #[arg(long, value_enum)]
+    pub(crate) backend: Option<BackendArg>,
     /// Images a forward pass [default: 32]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=4096))]
     pub(crate) batch: Option<u64>,
@@ -73,4 +76,12 @@ pub(crate) struct ExtractFlags {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PrecisionArg {
     F32,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BackendArg {
+    /// featlas's own engine
+    Cpu,
+    /// candle: the reference
+    Candle,
 }

@@ -1,20 +1,29 @@
 //! The command line, as clap reads it. Commands never see these types: they get resolved settings.
 
 mod embed;
+mod explain;
 mod extract;
 mod index;
 mod models;
 mod pictures;
+mod poster;
 mod query;
 mod upkeep;
 
 use clap::{Args, Parser, Subcommand};
 
 pub(crate) use embed::{EmbedArgs, SpaceArg};
-pub(crate) use extract::{ExtractArgs, ExtractFlags, PrecisionArg, RunArgs};
-pub(crate) use index::IndexArgs;
+pub(crate) use explain::{
+    ActivationsArgs, BaselineArg, CommonArgs, ExplainArgs, FillArg, GuidedArgs, MethodArgs, OcclusionArgs,
+    RuleArg, SightArgs,
+};
+pub(crate) use extract::{BackendArg, ExtractArgs, ExtractFlags, PrecisionArg, RunArgs};
+pub(crate) use index::{DuplicatesArgs, IndexArgs, MetricArg, NeighborsArgs};
 pub(crate) use models::{ModelsArgs, ModelsCommand};
-pub(crate) use pictures::{GalleryArgs, PosterArgs, PosterKindArg, ReportArgs};
+pub(crate) use pictures::{GalleryArgs, ReportArgs};
+pub(crate) use poster::{
+    PosterArgs, PosterFitArg, PosterFormatArg, PosterKindArg, ShowLabelsArg, TileSourceArg,
+};
 pub(crate) use query::QueryArgs;
 pub(crate) use upkeep::{CheckArgs, DemoArgs, GcArgs};
 
@@ -50,7 +59,7 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Read every new or changed image once: features, channel maxima, classes
     Extract(ExtractArgs),
-    /// Build the nearest-neighbor index and measure its recall
+    /// Build the nearest-neighbor index, or bring it up to date, and measure its recall
     Index(IndexArgs),
     /// Map the features to two dimensions: PCA, t-SNE, grid
     Embed(EmbedArgs),
@@ -62,6 +71,12 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Find the images that the network sees as most like given ones
     Query(QueryArgs),
+    /// Draw what the network sees in single images: filters, activations, occlusion, gradients
+    Explain(ExplainArgs),
+    /// Write the nearest neighbors of every image as a table
+    Neighbors(NeighborsArgs),
+    /// List groups of images that are nearly the same
+    Duplicates(DuplicatesArgs),
     /// Verify every digest, count and reference of an atlas
     Check(CheckArgs),
     /// Remove files of an atlas that nothing refers to

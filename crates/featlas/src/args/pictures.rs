@@ -1,37 +1,7 @@
-//! Flags of what is looked at: `poster`, `gallery`, `report`.
+//! Flags of what is looked at: `gallery`, `report`.
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 use std::path::PathBuf;
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum PosterKindArg {
-    /// Every image in a cell of its own
-    Grid,
-    /// Every image at its place on the map
-    Scatter,
-    /// Every cell shows the image nearest to it
-    Fill,
-    /// A dot an image, colored by label
-    Points,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct PosterArgs {
-    /// The atlas
-    pub(crate) atlas: PathBuf,
-    /// What kind; without it, all kinds are drawn into the atlas
-    #[arg(long, value_enum)]
-    pub(crate) kind: Option<PosterKindArg>,
-    /// Longer side in pixels [default: 4000]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(64..=60_000))]
-    pub(crate) size_px: Option<u32>,
-    /// A line above the poster
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) title: Option<String>,
-    /// Where to write the PNG [default: ATLAS/posters/KIND.png]
-    #[arg(long, value_name = "FILE", requires = "kind")]
-    pub(crate) out: Option<PathBuf>,
-}
 
 #[derive(Debug, Args)]
 pub(crate) struct GalleryArgs {
@@ -43,6 +13,9 @@ pub(crate) struct GalleryArgs {
     /// Patches a channel [default: 9]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     pub(crate) top: Option<u64>,
+    /// Set the guided backpropagation of each patch beside it
+    #[arg(long)]
+    pub(crate) guided: bool,
 }
 
 #[derive(Debug, Args)]
@@ -52,4 +25,10 @@ pub(crate) struct ReportArgs {
     /// Title of the page
     #[arg(long, value_name = "TEXT")]
     pub(crate) title: Option<String>,
+    /// Show this image by every method of `featlas explain`; may be given several times
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) explain: Vec<PathBuf>,
+    /// Longer side of the zoomable map in pixels, 0 for none [default: 16384]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=60_000))]
+    pub(crate) zoom_px: Option<u32>,
 }

@@ -1,14 +1,12 @@
 //! The commands that build an atlas.
 
 use super::TooManyRejects;
-use crate::args::{
-    EmbedArgs, ExtractArgs, GalleryArgs, IndexArgs, PosterArgs, PosterKindArg, ReportArgs, RunArgs,
-};
+use crate::args::{EmbedArgs, ExtractArgs, GalleryArgs, IndexArgs, MetricArg, ReportArgs, RunArgs};
 use crate::printer::Printer;
 use crate::settings::{apply, count, read_config};
 use featlas_pipeline::{
-    EmbedSettings, GallerySettings, IndexSettings, PosterKind, PosterSettings, ReportSettings, RunSummary,
-    Settings, StageSummary, draw_poster, run_one,
+    EmbedSettings, GallerySettings, IndexSettings, ReportSettings, RunSummary, Settings, StageSummary,
+    run_one,
 };
 use featlas_store::Atlas;
 use std::path::Path;
@@ -42,15 +40,58 @@ pub(crate) fn extract(args: &ExtractArgs, printer: &Printer) -> anyhow::Result<(
 pub(crate) fn index(args: &IndexArgs, printer: &Printer) -> anyhow::Result<()> {
     let defaults = IndexSettings::default();
     let settings = IndexSettings {
+        metric: args.metric.map_or(defaults.metric, Into::into),
+        recall: args.recall.unwrap_or(defaults.recall),
         m: args.m.map_or(defaults.m, count),
         ef_construction: args.ef_construction.map_or(defaults.ef_construction, count),
-        ef_search: args.ef_search.map_or(defaults.ef_search, count),
+        ef_search: args.ef_search.map(count),
+        rank: args.rank.map(count),
         seed: args.seed.unwrap_or(defaults.seed),
+        accuracy_queries: args.accuracy_queries.map_or(defaults.accuracy_queries, count),
     };
     let whole = Settings { index: settings.clone(), threads: args.threads, ..Settings::default() };
     one_stage(&args.atlas, &whole, printer, |atlas| {
         featlas_pipeline::index(atlas, &settings, whole.num_threads(), printer)
     })
+}
+
+/// The recall curve and what was chosen from it, a line a number of candidates.
+fn recall_lines(figures: &serde_json::Value) -> Option<String> {
+    let recall = figures.get("recall")?;
+    let number = |of: &serde_json::Value, name: &str| of.get(name).and_then(serde_json::Value::as_f64);
+    let mut lines = vec![format!(
+        "{:>10}  {:>9}  {:>8}  {:>9}  {:>10}  {:>9}",
+        "recall", "ef_search", "recall@1", "recall@10", "recall@100", "us/query"
+    )];
+    for point in recall.get("curve")?.as_array()? {
+        let ef = number(point, "ef_search")?;
+        let mark = if Some(ef) == number(figures, "ef_search") { "*" } else { "" };
+        lines.push(format!(
+            "{mark:>10}  {ef:>9}  {:>8.4}  {:>9.4}  {:>10.4}  {:>9.0}",
+            number(point, "recall_at_1")?,
+            number(point, "recall_at_10")?,
+            number(point, "recall_at_100")?,
+            number(point, "micros_per_query")?,
+        ));
+    }
+    lines.push(format!(
+        "{:>10}  {:.0} us/query exactly; {} bytes a compact vector, {:.0} bytes an image in all",
+        "",
+        number(recall, "exact_micros_per_query")?,
+        number(recall, "rank")?,
+        number(recall, "bytes_per_image")?,
+    ));
+    if let (Some(features), Some(pixels)) =
+        (number(figures, "label_accuracy_features"), number(figures, "label_accuracy_pixels"))
+    {
+        lines.push(format!(
+            "{:>10}  neighbors share the label: {:.1} % by features, {:.1} % by raw pixels",
+            "labels",
+            features * 100.0,
+            pixels * 100.0
+        ));
+    }
+    Some(lines.join("\n"))
 }
 
 pub(crate) fn embed(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<()> {
@@ -59,29 +100,13 @@ pub(crate) fn embed(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<()> {
         space: args.space.map_or(defaults.space, Into::into),
         perplexity: args.perplexity.unwrap_or(defaults.perplexity),
         iterations: args.iterations.map_or(defaults.iterations, count),
+        exaggeration: args.exaggeration.unwrap_or(defaults.exaggeration),
+        dims: args.dims.map_or(defaults.dims, count),
         seed: args.seed.unwrap_or(defaults.seed),
+        fresh: args.fresh,
     };
     one_stage(&args.atlas, &Settings::default(), printer, |atlas| {
         featlas_pipeline::embed(atlas, &settings, printer)
-    })
-}
-
-pub(crate) fn poster(args: &PosterArgs, printer: &Printer) -> anyhow::Result<()> {
-    let make = |kind| PosterSettings {
-        size_px: args.size_px.unwrap_or(featlas_pipeline::DEFAULT_POSTER_SIZE_PX),
-        title: args.title.clone(),
-        ..PosterSettings::of(kind)
-    };
-    if let (Some(kind), Some(out)) = (args.kind, &args.out) {
-        let atlas = Atlas::open(&args.atlas)?;
-        let drawn = draw_poster(&atlas, &make(kind.into()), out, printer)?;
-        printer.say(&drawn);
-        return Ok(());
-    }
-    let kinds = args.kind.map_or(PosterKind::ALL.to_vec(), |kind| vec![kind.into()]);
-    let posters: Vec<PosterSettings> = kinds.into_iter().map(make).collect();
-    one_stage(&args.atlas, &Settings::default(), printer, |atlas| {
-        featlas_pipeline::posters(atlas, &posters, printer)
     })
 }
 
@@ -89,6 +114,7 @@ pub(crate) fn gallery(args: &GalleryArgs, printer: &Printer) -> anyhow::Result<(
     let settings = GallerySettings {
         layer: args.layer.clone(),
         top: args.top.map_or(GallerySettings::default().top, count),
+        guided: args.guided,
     };
     one_stage(&args.atlas, &Settings::default(), printer, |atlas| {
         featlas_pipeline::gallery(atlas, &settings, printer)
@@ -96,13 +122,19 @@ pub(crate) fn gallery(args: &GalleryArgs, printer: &Printer) -> anyhow::Result<(
 }
 
 pub(crate) fn report(args: &ReportArgs, printer: &Printer) -> anyhow::Result<()> {
-    let settings = ReportSettings { title: args.title.clone(), ..ReportSettings::default() };
+    let defaults = ReportSettings::default();
+    let settings = ReportSettings {
+        title: args.title.clone(),
+        explain: args.explain.clone(),
+        zoom_px: args.zoom_px.unwrap_or(defaults.zoom_px),
+        ..defaults
+    };
     one_stage(&args.atlas, &Settings::default(), printer, |atlas| {
         featlas_pipeline::report(atlas, &settings, printer)
     })
 }
 
-fn one_stage(
+pub(crate) fn one_stage(
     root: &Path,
     settings: &Settings,
     printer: &Printer,
@@ -111,6 +143,9 @@ fn one_stage(
     let mut atlas = Atlas::open(root)?;
     let summary = run_one(&mut atlas, settings, act)?;
     printer.say(&stage_line(&summary.stages[0]));
+    if let Some(lines) = recall_lines(&summary.stages[0].figures) {
+        printer.say(&lines);
+    }
     Ok(())
 }
 
@@ -165,13 +200,11 @@ pub(crate) fn duration(secs: f64) -> String {
     }
 }
 
-impl From<PosterKindArg> for PosterKind {
-    fn from(kind: PosterKindArg) -> Self {
-        match kind {
-            PosterKindArg::Grid => Self::Grid,
-            PosterKindArg::Scatter => Self::Scatter,
-            PosterKindArg::Fill => Self::Fill,
-            PosterKindArg::Points => Self::Points,
+impl From<MetricArg> for featlas_pipeline::Metric {
+    fn from(metric: MetricArg) -> Self {
+        match metric {
+            MetricArg::Cosine => Self::Cosine,
+            MetricArg::L2 => Self::L2,
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::build::{duration, run_all};
 use crate::args::DemoArgs;
 use crate::printer::Printer;
-use featlas_pipeline::{DemoSettings, QuerySettings, Settings, Space, draw_demo, query, query_sheet};
+use featlas_pipeline::{Ask, DemoSettings, QuerySettings, Settings, Space, draw_demo, query, query_sheet};
 use featlas_store::Atlas;
 use std::time::Instant;
 
@@ -37,20 +37,19 @@ pub(crate) fn demo(args: &DemoArgs, printer: &Printer) -> anyhow::Result<()> {
     if !sheet.is_file() {
         let records = atlas.images()?;
         let step = (records.len() / QUERIES).max(1);
-        let paths: Vec<_> = records
+        let asked: Vec<_> = records
             .iter()
             .step_by(step)
             .take(QUERIES)
-            .map(|record| images.join(&record.display_path))
+            .map(|record| Ask::File(images.join(&record.display_path)))
             .collect();
         let settings = QuerySettings {
             k: records.len().min(8),
-            exact: false,
             spaces: vec![Space::Fc7, Space::Pixels],
-            ef_search: None,
-            weights: None,
+            keep_images: true,
+            ..QuerySettings::default()
         };
-        let answers = query(&atlas, &paths, &settings, printer)?;
+        let answers = query(&atlas, &asked, &settings, printer)?;
         featlas_pipeline::write_picture(&query_sheet(&atlas, &answers)?, &sheet)?;
     }
     printer.say(&format!("\ndone in {}. Look at:", duration(start.elapsed().as_secs_f64())));

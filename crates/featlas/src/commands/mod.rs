@@ -3,8 +3,11 @@
 mod atlas;
 mod build;
 mod demo;
+mod explain;
 mod fetch;
 mod models;
+mod neighbors;
+mod poster;
 mod query;
 
 use crate::args::{Cli, Command};
@@ -29,10 +32,13 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<u8> {
         Command::Extract(args) => build::extract(&args, printer),
         Command::Index(args) => build::index(&args, printer),
         Command::Embed(args) => build::embed(&args, printer),
-        Command::Poster(args) => build::poster(&args, printer),
+        Command::Poster(args) => poster::poster(&args, printer),
         Command::Gallery(args) => build::gallery(&args, printer),
         Command::Report(args) => build::report(&args, printer),
         Command::Query(args) => query::query(&args, printer),
+        Command::Explain(args) => explain::explain(&args, printer),
+        Command::Neighbors(args) => neighbors::neighbors(&args, printer),
+        Command::Duplicates(args) => neighbors::duplicates(&args, printer),
         Command::Check(args) => atlas::check(&args, printer),
         Command::Gc(args) => atlas::gc(&args, printer),
         Command::Models(args) => models::models(&args, printer),
@@ -42,6 +48,13 @@ fn dispatch(command: Command, printer: &Printer) -> anyhow::Result<u8> {
     .or_else(|err| match err.downcast::<TooManyRejects>() {
         Ok(rejects) => {
             print_error(&rejects.to_string());
+            Ok(exit::REJECTS)
+        }
+        Err(err) => Err(err),
+    })
+    .or_else(|err| match err.downcast::<explain::SomeUnreadable>() {
+        Ok(unreadable) => {
+            print_error(&unreadable.to_string());
             Ok(exit::REJECTS)
         }
         Err(err) => Err(err),

@@ -1,0 +1,79 @@
+//! Which images may be answers, and what is known of them.
+
+use super::ask::{Ask, Subject};
+use super::{QuerySettings, Records};
+use crate::PipelineError;
+use featlas_core::{Digest, ImageId};
+use featlas_store::{Atlas, ImageRecord};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What restricts the answers. The records of all images are read only if something does.
+pub(super) struct Filter {
+    records: Option<Records>,
+    passing: Option<BTreeSet<ImageId>>,
+    by_hash: Option<BTreeMap<Digest, Vec<ImageId>>>,
+}
+
+impl Filter {
+    pub(super) fn new(atlas: &Atlas, settings: &QuerySettings, asked: &[Ask]) -> Result<Self, PipelineError> {
+        let globs = globs(&settings.only)?;
+        let restricts = settings.label.is_some() || !settings.only.is_empty();
+        if !restricts && !settings.exclude_self && !asked.iter().any(Ask::needs_records) {
+            return Ok(Self { records: None, passing: None, by_hash: None });
+        }
+        let records: Records = atlas.images()?.into_iter().map(|record| (record.image_id, record)).collect();
+        let passes = |record: &ImageRecord| {
+            let label = record.label.as_deref();
+            settings.label.as_deref().is_none_or(|wanted| label == Some(wanted))
+                && (settings.only.is_empty()
+                    || globs.is_match(&record.display_path)
+                    || label.is_some_and(|label| globs.is_match(label)))
+        };
+        let passing = restricts.then(|| {
+            records.values().filter(|record| passes(record)).map(|record| record.image_id).collect()
+        });
+        let by_hash = settings.exclude_self.then(|| {
+            let mut by_hash: BTreeMap<Digest, Vec<ImageId>> = BTreeMap::new();
+            for record in records.values() {
+                by_hash.entry(record.content_hash).or_default().push(record.image_id);
+            }
+            by_hash
+        });
+        Ok(Self { records: Some(records), passing, by_hash })
+    }
+
+    /// The images that may be answers; none: all of them.
+    pub(super) fn passing(&self) -> Option<&BTreeSet<ImageId>> {
+        self.passing.as_ref()
+    }
+
+    /// The images that have the bytes of `subject`, if it is to be left out of its own answer.
+    pub(super) fn selves(&self, subject: &Subject) -> BTreeSet<ImageId> {
+        let same = self.by_hash.as_ref().and_then(|by_hash| by_hash.get(&subject.hash()));
+        same.into_iter().flatten().copied().collect()
+    }
+
+    /// The records of `ids`.
+    pub(super) fn records(self, atlas: &Atlas, ids: &BTreeSet<ImageId>) -> Result<Records, PipelineError> {
+        if let Some(records) = self.records {
+            Ok(records)
+        } else {
+            let ids: Vec<ImageId> = ids.iter().copied().collect();
+            let records = atlas.images_of(&ids)?.into_iter();
+            Ok(records.map(|record| (record.image_id, record)).collect())
+        }
+    }
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, PipelineError> {
+    let bad = |err: globset::Error| PipelineError::Setting {
+        setting: "where",
+        problem: format!("is no pattern: {err}"),
+    };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(Glob::new(pattern).map_err(bad)?);
+    }
+    set.build().map_err(bad)
+}
