@@ -142,6 +142,9 @@ pub enum SourceError {
 const _: () = assert!(size_of::<SourceError>() <= 96);
 
 fn ticked(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none at all".to_owned();
+    }
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 

@@ -18,12 +18,12 @@ mod source;
 mod thumbnail;
 
 pub use crop::{crop, resize_nearest_up};
-pub use decode::{DecodeOptions, Decoded, Format, decode, decoder_versions};
+pub use decode::{DecodeBuffers, DecodeOptions, Decoded, Format, decode, decode_with, decoder_versions};
 pub use encode::{EncodeError, JpegWriter, MAX_JPEG_SIDE_PX, encode_cut_out, encode_jpeg, encode_png};
 pub use error::SourceError;
 pub use limits::{DEFAULT_MAX_FILE_BYTES, DEFAULT_MAX_PIXELS, DEFAULT_MAX_SIDE_PX, Limits};
 pub use orient::orient;
 pub use reject::{MAX_MESSAGE_BYTES, Reject, RejectReason};
-pub use resize::resize;
+pub use resize::{Resizer, resize};
 pub use source::{DEFAULT_PATH_COLUMN, Entry, ImagePath, ListRow, Source, SourceOptions, Stamp};
-pub use thumbnail::thumbnail;
+pub use thumbnail::{thumbnail, thumbnail_size};

@@ -4,7 +4,7 @@
 //! one along columns with an 8-bit picture in between. Downscaling widens the filter, so it is antialiased.
 
 use featlas_core::RgbImage;
-use pulp::Arch;
+use pulp::{Arch, Simd, WithSimd};
 
 /// Fraction bits of a coefficient: 32 less 8 of the pixel and 2 to spare.
 const PRECISION_BITS: u32 = 32 - 8 - 2;
@@ -23,28 +23,58 @@ const SUPPORT: f64 = 1.0;
 /// # Panics
 /// If `width` or `height` is zero.
 pub fn resize(image: &RgbImage, width: u32, height: u32) -> RgbImage {
-    assert!(width > 0 && height > 0, "a picture has at least one pixel");
-    if (width, height) == (image.width(), image.height()) {
-        return image.clone();
+    Resizer::default().resize(image, width, height, Vec::new())
+}
+
+/// Resizes many pictures one after the other and keeps the memory between them.
+#[derive(Debug, Default)]
+pub struct Resizer {
+    /// A few rows, woven together.
+    woven: Vec<[u8; LANES]>,
+    /// One row of sums.
+    sums: Vec<i32>,
+    /// The picture between the two passes.
+    between: Vec<u8>,
+}
+
+impl Resizer {
+    /// As [`resize()`], with the pixels in the memory of `buffer`; what it held is dropped.
+    ///
+    /// # Panics
+    /// If `width` or `height` is zero.
+    pub fn resize(&mut self, image: &RgbImage, width: u32, height: u32, mut buffer: Vec<u8>) -> RgbImage {
+        assert!(width > 0 && height > 0, "a picture has at least one pixel");
+        let across = (width != image.width()).then(|| Axis::new(image.width(), width));
+        let down = (height != image.height()).then(|| Axis::new(image.height(), height));
+        let (in_stride, out_stride) = (image.width() as usize * 3, width as usize * 3);
+        let mut between = std::mem::take(&mut self.between);
+        let out = &mut buffer;
+        match (across, down) {
+            (Some(across), Some(down)) if columns_first(image, width, height) => {
+                self.columns(image.data(), in_stride, &down, 0, &mut between);
+                self.rows(&between, in_stride, &across, out);
+            }
+            (Some(across), Some(down)) => {
+                // Rows that no output row looks at are not worth a pass.
+                let (first, last) = down.needed();
+                self.rows(
+                    &image.data()[first * in_stride..last * in_stride],
+                    in_stride,
+                    &across,
+                    &mut between,
+                );
+                self.columns(&between, out_stride, &down, first, out);
+            }
+            (Some(across), None) => self.rows(image.data(), in_stride, &across, out),
+            (None, Some(down)) => self.columns(image.data(), in_stride, &down, 0, out),
+            (None, None) => {
+                out.clear();
+                out.extend_from_slice(image.data());
+            }
+        }
+        self.between = between;
+        RgbImage::new(width, height, buffer).expect("both passes wrote every pixel")
     }
-    let across = (width != image.width()).then(|| Axis::new(image.width(), width));
-    let down = (height != image.height()).then(|| Axis::new(image.height(), height));
-    let (in_stride, out_stride) = (image.width() as usize * 3, width as usize * 3);
-    let data = match (across, down) {
-        (Some(across), Some(down)) if columns_first(image, width, height) => {
-            resize_rows(&resize_columns(image.data(), in_stride, &down, 0), in_stride, &across)
-        }
-        (Some(across), Some(down)) => {
-            // Rows that no output row looks at are not worth a pass.
-            let (first, last) = down.needed();
-            let rows = &image.data()[first * in_stride..last * in_stride];
-            resize_columns(&resize_rows(rows, in_stride, &across), out_stride, &down, first)
-        }
-        (Some(across), None) => resize_rows(image.data(), in_stride, &across),
-        (None, Some(down)) => resize_columns(image.data(), in_stride, &down, 0),
-        (None, None) => image.data().to_vec(),
-    };
-    RgbImage::new(width, height, data).expect("both passes wrote every pixel")
 }
 
 fn columns_first(image: &RgbImage, width: u32, height: u32) -> bool {
@@ -91,12 +121,6 @@ impl Axis {
         Self { spans, coefficients, taps }
     }
 
-    /// Each output pixel's first input pixel and coefficients.
-    fn outputs(&self) -> impl Iterator<Item = (usize, &[i32])> {
-        let spans = self.spans.iter().zip(self.coefficients.chunks_exact(self.taps));
-        spans.map(|(&(start, len), coefficients)| (start, &coefficients[..len]))
-    }
-
     /// The input pixels that any output pixel looks at.
     fn needed(&self) -> (usize, usize) {
         let first = self.spans.first().map_or(0, |span| span.0);
@@ -124,9 +148,10 @@ fn triangle(x: f64) -> f64 {
 }
 
 /// Shifts the fraction out. All weights are positive and add up to one, so nothing needs clipping but rounding.
-#[inline]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+#[inline(always)]
 fn clip(sum: i32) -> u8 {
-    u8::try_from(sum >> PRECISION_BITS).unwrap_or(u8::MAX)
+    (sum >> PRECISION_BITS).clamp(0, 255) as u8
 }
 
 /// Rows that the pass along rows takes at once.
@@ -134,58 +159,98 @@ const LANE_ROWS: usize = 8;
 /// One pixel of each of them: as many values in a line as fill vector registers.
 const LANES: usize = 3 * LANE_ROWS;
 
-/// Resizes along rows of `in_stride` bytes each.
-///
-/// A few rows are woven together first, so that neighboring values in memory are treated alike.
-fn resize_rows(rows: &[u8], in_stride: usize, axis: &Axis) -> Vec<u8> {
-    let out_stride = axis.spans.len() * 3;
-    let mut out = vec![0; rows.len() / in_stride * out_stride];
-    let mut woven = vec![[0; LANES]; in_stride / 3];
-    Arch::new().dispatch(|| {
+impl Resizer {
+    /// Resizes along rows of `in_stride` bytes each.
+    fn rows(&mut self, rows: &[u8], in_stride: usize, axis: &Axis, out: &mut Vec<u8>) {
+        out.resize(rows.len() / in_stride * axis.spans.len() * 3, 0);
+        self.woven.resize(in_stride / 3, [0; LANES]);
+        Arch::new().dispatch(RowPass { rows, in_stride, axis, woven: &mut self.woven, out });
+    }
+
+    /// Resizes along columns; `rows` begins with row `first` of the picture.
+    fn columns(&mut self, rows: &[u8], stride: usize, axis: &Axis, first: usize, out: &mut Vec<u8>) {
+        out.resize(stride * axis.spans.len(), 0);
+        self.sums.resize(stride, 0);
+        Arch::new().dispatch(ColumnPass { rows, stride, axis, first, sums: &mut self.sums, out });
+    }
+}
+
+/// The pass along rows. A few rows are woven together first, so that neighboring values in memory are treated alike.
+struct RowPass<'a> {
+    rows: &'a [u8],
+    in_stride: usize,
+    axis: &'a Axis,
+    woven: &'a mut [[u8; LANES]],
+    out: &'a mut [u8],
+}
+
+// Not closures: the call of a closure is a function of its own, which may not use the processor's best instructions.
+impl WithSimd for RowPass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { rows, in_stride, axis, woven, out } = self;
+        let out_stride = axis.spans.len() * 3;
         let blocks = rows.chunks(in_stride * LANE_ROWS).zip(out.chunks_mut(out_stride * LANE_ROWS));
         for (rows, out) in blocks {
             for (row, lane) in rows.chunks_exact(in_stride).zip(0..) {
-                for (pixel, woven) in row.as_chunks::<3>().0.iter().zip(&mut woven) {
+                for (pixel, woven) in row.as_chunks::<3>().0.iter().zip(&mut *woven) {
                     woven.as_chunks_mut::<3>().0[lane] = *pixel;
                 }
             }
-            for ((start, coefficients), x) in axis.outputs().zip(0..) {
+            for (x, (&(start, len), coefficients)) in
+                axis.spans.iter().zip(axis.coefficients.chunks_exact(axis.taps)).enumerate()
+            {
                 let mut sums = [HALF; LANES];
-                for (values, &coefficient) in woven[start..].iter().zip(coefficients) {
+                for (values, &coefficient) in woven[start..start + len].iter().zip(coefficients) {
                     for (sum, &value) in sums.iter_mut().zip(values) {
                         *sum += i32::from(value) * coefficient;
                     }
                 }
-                let values = sums.map(clip);
+                let mut values = [0; LANES];
+                for (value, &sum) in values.iter_mut().zip(&sums) {
+                    *value = clip(sum);
+                }
                 let pixels = out.chunks_exact_mut(out_stride).zip(values.as_chunks::<3>().0);
                 for (row, pixel) in pixels {
                     row.as_chunks_mut::<3>().0[x] = *pixel;
                 }
             }
         }
-    });
-    out
+    }
 }
 
-/// Resizes along columns; `rows` begins with row `first` of the picture.
-fn resize_columns(rows: &[u8], stride: usize, axis: &Axis, first: usize) -> Vec<u8> {
-    let mut out = vec![0; stride * axis.spans.len()];
-    let mut sums = vec![0; stride];
-    Arch::new().dispatch(|| {
-        for ((start, coefficients), out) in axis.outputs().zip(out.chunks_exact_mut(stride)) {
+/// The pass along columns.
+struct ColumnPass<'a> {
+    rows: &'a [u8],
+    stride: usize,
+    axis: &'a Axis,
+    first: usize,
+    sums: &'a mut [i32],
+    out: &'a mut [u8],
+}
+
+impl WithSimd for ColumnPass<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let Self { rows, stride, axis, first, sums, out } = self;
+        let outputs = axis.spans.iter().zip(axis.coefficients.chunks_exact(axis.taps));
+        for ((&(start, len), coefficients), out) in outputs.zip(out.chunks_exact_mut(stride)) {
             sums.fill(HALF);
             let rows = rows[(start - first) * stride..].chunks_exact(stride);
-            for (row, &coefficient) in rows.zip(coefficients) {
+            for (row, &coefficient) in rows.zip(&coefficients[..len]) {
                 for (sum, &value) in sums.iter_mut().zip(row) {
                     *sum += i32::from(value) * coefficient;
                 }
             }
-            for (out, &sum) in out.iter_mut().zip(&sums) {
+            for (out, &sum) in out.iter_mut().zip(&*sums) {
                 *out = clip(sum);
             }
         }
-    });
-    out
+    }
 }
 
 #[cfg(test)]
@@ -202,8 +267,10 @@ mod tests {
 
         #[test]
         fn coefficients_add_up_to_one(input in 1u32..3000, output in 1u32..3000) {
-            for (start, coefficients) in Axis::new(input, output).outputs() {
-                prop_assert!(start + coefficients.len() <= input as usize);
+            let axis = Axis::new(input, output);
+            for (&(start, len), coefficients) in axis.spans.iter().zip(axis.coefficients.chunks_exact(axis.taps)) {
+                prop_assert!(start + len <= input as usize);
+                let coefficients = &coefficients[..len];
                 let total: i32 = coefficients.iter().sum();
                 // Each coefficient is rounded by at most half a unit.
                 prop_assert!((total - (1 << PRECISION_BITS)).unsigned_abs() as usize <= coefficients.len());

@@ -10,17 +10,25 @@ use featlas_core::RgbImage;
 /// # Panics
 /// If `max_side_px` is zero.
 pub fn thumbnail(image: &RgbImage, max_side_px: u32) -> RgbImage {
+    let (width, height) = thumbnail_size(image.width(), image.height(), max_side_px);
+    resize(image, width, height)
+}
+
+/// The sides of the thumbnail of a picture of `width` x `height` pixels; see [`thumbnail`].
+///
+/// # Panics
+/// If `max_side_px` is zero.
+pub fn thumbnail_size(width: u32, height: u32, max_side_px: u32) -> (u32, u32) {
     assert!(max_side_px > 0, "a picture has at least one pixel");
-    let (width, height) = (image.width(), image.height());
     let long = width.max(height);
     if long <= max_side_px {
-        return image.clone();
+        return (width, height);
     }
     let fit = |side: u32| {
         let rounded = (u64::from(side) * u64::from(max_side_px) + u64::from(long) / 2) / u64::from(long);
         u32::try_from(rounded).expect("no longer than `max_side_px`").max(1)
     };
-    resize(image, fit(width), fit(height))
+    (fit(width), fit(height))
 }
 
 #[cfg(test)]

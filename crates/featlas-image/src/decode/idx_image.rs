@@ -8,9 +8,11 @@ use crate::limits::Limits;
 const MAGIC: [u8; 4] = [0, 0, 8, 2];
 const HEADER_BYTES: usize = 12;
 
-/// Writes the header before the pixels.
-pub(crate) fn wrap(width: u32, height: u32, pixels: &[u8]) -> Vec<u8> {
-    [&MAGIC[..], &height.to_be_bytes(), &width.to_be_bytes(), pixels].concat()
+/// Writes the header and then the pixels behind what `bytes` holds.
+pub(crate) fn wrap(width: u32, height: u32, pixels: &[u8], bytes: &mut Vec<u8>) {
+    for part in [&MAGIC[..], &height.to_be_bytes(), &width.to_be_bytes(), pixels] {
+        bytes.extend_from_slice(part);
+    }
 }
 
 pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {

@@ -131,9 +131,41 @@ struct Raw {
 /// # Errors
 /// [`Reject`] with the reason; its size limits are checked against the header, before any pixel is decoded.
 pub fn decode(bytes: &[u8], options: &DecodeOptions) -> Result<Decoded, Reject> {
+    decode_with(&mut DecodeBuffers::default(), bytes, options)
+}
+
+/// Memory that decoding uses again, for decoding many images one after the other.
+#[derive(Debug, Default)]
+pub struct DecodeBuffers {
+    pixels: Vec<u8>,
+}
+
+impl DecodeBuffers {
+    /// Takes the memory of a picture that is no longer needed, for the next one.
+    pub fn give_back(&mut self, image: RgbImage) {
+        self.pixels = image.into_data();
+    }
+
+    /// Frees a buffer of more than `bytes` bytes, such as one huge image leaves.
+    pub fn forget_above(&mut self, bytes: usize) {
+        if self.pixels.capacity() > bytes {
+            self.pixels = Vec::new();
+        }
+    }
+}
+
+/// As [`decode()`], in the memory of `buffers` where the format allows it.
+///
+/// # Errors
+/// As [`decode()`].
+pub fn decode_with(
+    buffers: &mut DecodeBuffers,
+    bytes: &[u8],
+    options: &DecodeOptions,
+) -> Result<Decoded, Reject> {
     options.limits.check_bytes(bytes.len() as u64)?;
     let format = Format::sniff(bytes).ok_or_else(|| unknown(bytes))?;
-    let raw = catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes, options.limits)))
+    let raw = catch_unwind(AssertUnwindSafe(|| decode_as(format, bytes, options.limits, buffers)))
         .unwrap_or_else(|payload| Err(panicked(&*payload)))?;
     let image = if options.apply_orientation { orient(raw.image, raw.orientation) } else { raw.image };
     Ok(Decoded { image, format, orientation: raw.orientation })
@@ -145,9 +177,14 @@ pub fn decoder_versions() -> String {
     format!("{} {OWN_VERSION}", crates.join(" "))
 }
 
-fn decode_as(format: Format, bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {
+fn decode_as(
+    format: Format,
+    bytes: &[u8],
+    limits: Limits,
+    buffers: &mut DecodeBuffers,
+) -> Result<Raw, Reject> {
     match format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, limits, std::mem::take(&mut buffers.pixels)),
         Format::Png => png::decode(bytes, limits),
         Format::WebP => webp::decode(bytes, limits),
         Format::Gif => gif::decode(bytes, limits),

@@ -43,6 +43,17 @@ pub(super) fn read_all(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Asks the system to fetch `len` bytes from `offset` on into its cache.
+pub(super) fn advise(file: &File, offset: u64, len: u64) {
+    #[cfg(target_os = "linux")]
+    if let Some(len) = std::num::NonZeroU64::new(len) {
+        // Advice that is not taken costs nothing but time.
+        rustix::fs::fadvise(file, offset, Some(len), rustix::fs::Advice::WillNeed).ok();
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _unused = (file, offset, len);
+}
+
 pub(super) fn mtime_ns(metadata: &Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
@@ -63,8 +74,20 @@ impl DiskFile {
         self.links.metadata(&self.path).map_or(Stamp { size_bytes: 0, mtime_ns: 0 }, |m| stamp(&m))
     }
 
-    /// Reads the whole file if it is regular and `expected` bytes long.
-    pub(super) fn read(&self, expected: u64, limits: Limits) -> Result<Vec<u8>, Reject> {
+    /// Asks the system to fetch the file, if it is one that will be read.
+    pub(super) fn read_ahead(&self, limits: Limits) {
+        let Ok(metadata) = self.links.metadata(&self.path) else { return };
+        // Opening anything else may have an effect, and what is too large is never read.
+        if metadata.is_file()
+            && limits.check_bytes(metadata.len()).is_ok()
+            && let Ok(file) = open(&self.path, self.links)
+        {
+            advise(&file, 0, metadata.len());
+        }
+    }
+
+    /// Reads the whole file into an empty buffer if it is regular and `expected` bytes long.
+    pub(super) fn read(&self, expected: u64, limits: Limits, bytes: &mut Vec<u8>) -> Result<(), Reject> {
         let metadata = self.links.metadata(&self.path).map_err(|err| self.reject(&err))?;
         check_regular(metadata.file_type())?;
         let mut file = open(&self.path, self.links).map_err(|err| self.reject(&err))?;
@@ -76,12 +99,12 @@ impl DiskFile {
             return Err(changed(expected, len));
         }
         limits.check_bytes(len)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or(0).saturating_add(1));
-        file.by_ref().take(len + 1).read_to_end(&mut bytes).map_err(|err| self.reject(&err))?;
+        bytes.reserve(usize::try_from(len).unwrap_or(0).saturating_add(1));
+        file.by_ref().take(len + 1).read_to_end(bytes).map_err(|err| self.reject(&err))?;
         if bytes.len() as u64 != len {
             return Err(Reject::new(RejectReason::InputChanged, "the file changed while it was read"));
         }
-        Ok(bytes)
+        Ok(())
     }
 
     fn reject(&self, err: &io::Error) -> Reject {

@@ -83,14 +83,15 @@ impl IdxImages {
     }
 
     /// One image, as the two-dimensional idx file that [`decode`](crate::decode()) knows.
-    pub(super) fn read(&self, index: u32) -> Result<Vec<u8>, Reject> {
+    pub(super) fn read(&self, index: u32, bytes: &mut Vec<u8>) -> Result<(), Reject> {
         let size = self.height as usize * self.width as usize;
         let start = index as usize * size;
         let pixels = self
             .pixels
             .get(start..start + size)
             .ok_or_else(|| Reject::new(RejectReason::Vanished, format!("image {index} of {}", self.count)))?;
-        Ok(idx_image::wrap(self.width, self.height, pixels))
+        idx_image::wrap(self.width, self.height, pixels, bytes);
+        Ok(())
     }
 
     fn entry(&self, index: u32) -> Entry {

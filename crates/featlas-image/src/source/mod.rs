@@ -210,21 +210,50 @@ impl Source {
     /// # Errors
     /// [`Reject`] with the reason, when there is no such image any more or it cannot be read.
     pub fn read(&self, entry: &Entry) -> Result<Vec<u8>, Reject> {
+        let mut bytes = Vec::new();
+        self.read_into(entry, &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// The same into a buffer that is used again; what it held is dropped.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; what the buffer holds then means nothing.
+    pub fn read_into(&self, entry: &Entry, bytes: &mut Vec<u8>) -> Result<(), Reject> {
+        bytes.clear();
         match (&self.kind, entry.locator) {
             (_, Locator::Refused(reason, message)) => Err(Reject::new(reason, message)),
-            (Kind::Folder, Locator::File) => self.read_file(&self.location, entry),
-            (Kind::List(list), Locator::File) => self.read_file(list.base(), entry),
-            (Kind::Tar(tar), Locator::Member { shard, offset }) => {
-                tar.read(shard, offset, entry.stamp.size_bytes, self.limits)
+            (Kind::Folder | Kind::List(_), Locator::File) => {
+                self.disk_file(entry).read(entry.stamp.size_bytes, self.limits, bytes)
             }
-            (Kind::Idx(idx), Locator::Index(index)) => idx.read(index),
+            (Kind::Tar(tar), Locator::Member { shard, offset }) => {
+                tar.read(shard, offset, entry.stamp.size_bytes, self.limits, bytes)
+            }
+            (Kind::Idx(idx), Locator::Index(index)) => idx.read(index, bytes),
             _ => Err(Reject::new(RejectReason::Unreadable, "the entry belongs to another source")),
         }
     }
 
-    fn read_file(&self, base: &Path, entry: &Entry) -> Result<Vec<u8>, Reject> {
-        let file = DiskFile { path: base.join(entry.path.as_path()), links: self.links };
-        file.read(entry.stamp.size_bytes, self.limits)
+    /// Asks the system to fetch an image from the disk, so that reading it later does not wait.
+    ///
+    /// Advice only: it may be ignored, costs no memory of ours, and a fault shows when the image is read.
+    pub fn read_ahead(&self, entry: &Entry) {
+        match (&self.kind, entry.locator) {
+            (Kind::Folder | Kind::List(_), Locator::File) => self.disk_file(entry).read_ahead(self.limits),
+            (Kind::Tar(tar), Locator::Member { shard, offset }) => {
+                tar.read_ahead(shard, offset, entry.stamp.size_bytes, self.limits);
+            }
+            _ => {}
+        }
+    }
+
+    /// The file behind an entry of a folder or a list.
+    fn disk_file(&self, entry: &Entry) -> DiskFile {
+        let base = match &self.kind {
+            Kind::List(list) => list.base(),
+            _ => &self.location,
+        };
+        DiskFile { path: base.join(entry.path.as_path()), links: self.links }
     }
 }
 

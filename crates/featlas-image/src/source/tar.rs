@@ -108,7 +108,15 @@ impl TarShards {
         Ok(index.binary_search_by(|entry| entry.path.cmp(path)).ok().map(|at| index[at].clone()))
     }
 
-    pub(super) fn read(&self, shard: u32, offset: u64, len: u64, limits: Limits) -> Result<Vec<u8>, Reject> {
+    /// Reads a member into an empty buffer.
+    pub(super) fn read(
+        &self,
+        shard: u32,
+        offset: u64,
+        len: u64,
+        limits: Limits,
+        bytes: &mut Vec<u8>,
+    ) -> Result<(), Reject> {
         limits.check_bytes(len)?;
         let shard = &self.shards[shard as usize];
         let unreadable = |err: io::Error| Reject::new(RejectReason::Unreadable, err.to_string());
@@ -122,9 +130,17 @@ impl TarShards {
         if Seen::new(&file.metadata().map_err(unreadable)?) != shard.seen {
             return Err(Reject::new(RejectReason::InputChanged, "the tar file changed since it was listed"));
         }
-        let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
-        file.read_exact_at(&mut bytes, offset).map_err(unreadable)?;
-        Ok(bytes)
+        bytes.resize(usize::try_from(len).unwrap_or(usize::MAX), 0);
+        file.read_exact_at(bytes, offset).map_err(unreadable)
+    }
+
+    /// Asks the system to fetch a member.
+    pub(super) fn read_ahead(&self, shard: u32, offset: u64, len: u64, limits: Limits) {
+        if limits.check_bytes(len).is_ok()
+            && let Ok(file) = file::open(&self.shards[shard as usize].path, Links::Follow)
+        {
+            file::advise(&file, offset, len);
+        }
     }
 }
 

@@ -10,6 +10,7 @@ use super::convert::{cmyk_to_rgb, picture, rgb_from_8};
 use super::{Raw, Reject, corrupt, exif_orientation, unsupported};
 use crate::limits::Limits;
 use crate::reject::RejectReason;
+use featlas_core::RgbImage;
 use markers::Skeleton;
 use mozjpeg::ColorSpace;
 use mozjpeg::decompress::DecompressBuilder;
@@ -32,12 +33,13 @@ const LEFTOVER_GRAIN_BYTES: usize = 64;
 /// Rows that are decoded at a time, so that damage can be placed.
 const ROWS_AT_A_TIME: usize = 16;
 
-pub(super) fn decode(bytes: &[u8], limits: Limits) -> Result<Raw, Reject> {
+/// Decodes in the memory of `data`; what it held is dropped.
+pub(super) fn decode(bytes: &[u8], limits: Limits, data: Vec<u8>) -> Result<Raw, Reject> {
     let skeleton = markers::walk(bytes)?;
     limits.check_size(skeleton.width.into(), skeleton.height.into())?;
     check_kind(&skeleton)?;
     let row = Cell::new(0);
-    let image = catch_unwind(AssertUnwindSafe(|| pixels(bytes, &skeleton, &row)));
+    let image = catch_unwind(AssertUnwindSafe(|| pixels(bytes, &skeleton, &row, data)));
     let image = match image {
         Ok(image) => image?,
         Err(payload) => match payload.downcast_ref::<Stopped>() {
@@ -72,7 +74,12 @@ fn check_kind(skeleton: &Skeleton) -> Result<(), Reject> {
     Ok(())
 }
 
-fn pixels(bytes: &[u8], skeleton: &Skeleton, row: &Cell<usize>) -> Result<featlas_core::RgbImage, Reject> {
+fn pixels(
+    bytes: &[u8],
+    skeleton: &Skeleton,
+    row: &Cell<usize>,
+    mut data: Vec<u8>,
+) -> Result<RgbImage, Reject> {
     let handed = Cell::new(0);
     let scan = skeleton.first_scan.clone();
     let leftover = MAX_LEFTOVER_BYTES.min(scan.len() / MAX_LEFTOVER_SHARE);
@@ -99,7 +106,7 @@ fn pixels(bytes: &[u8], skeleton: &Skeleton, row: &Cell<usize>) -> Result<featla
         return Err(corrupt(format!("two sizes stated; the second is {width}x{height}")));
     }
     let components = usize::from(skeleton.components);
-    let mut data = Vec::new();
+    data.clear();
     data.reserve_exact(width * height * 3);
     let mut block = vec![0u8; width * components * ROWS_AT_A_TIME];
     while row.get() < height {
