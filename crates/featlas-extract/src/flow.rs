@@ -1,24 +1,23 @@
-//! The flow: decode pool -> batches -> network -> rows -> shard writer.
+//! The flow: decoding -> batches -> network -> rows -> shard writer.
 //!
-//! One bounded queue stands between neighbors, so memory does not grow with the number of images: at
-//! most [`window`] images are decoded ahead of the network and two batches of rows ahead of the writer.
-//! Rows leave in plan order and batches never cross a shard's border, so a shard holds the same bytes
-//! whichever run writes it.
+//! Decoding and the network share one pool of threads: while a batch runs, the images of the next one are
+//! decoded by whichever thread has nothing else to do, so no core idles and none is fought over. Two
+//! batches exist, and two batches of rows may wait for the writer; their memory is used again and again,
+//! so it does not grow with the number of images. Rows leave in plan order and batches never cross a
+//! shard's border, so a shard holds the same bytes whichever run writes it.
 
+use crate::load::{Decoder, Load};
 use crate::plan::{Plan, WorkItem};
-use crate::prepare::{Prepared, prepare};
+use crate::prepare::Prepared;
+use crate::read_ahead::ReadAhead;
 use crate::write::{Finished, Writer};
-use crate::{ExtractError, ExtractReport};
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crate::{ExtractError, ExtractReport, cpu};
 use featlas_core::{Progress, Stage};
 use featlas_image::{DecodeOptions, Reject, RejectReason, Source};
-use featlas_net::{Backend, Batch, Preprocess, Taps, top_k_classes};
+use featlas_net::{Backend, Outputs, Preprocess, Taps, top_k_classes};
 use featlas_store::{Atlas, RejectRow, Row, Schema};
-use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread::Builder;
-use std::time::{Duration, Instant};
+use rayon::ThreadPoolBuilder;
+use std::time::Instant;
 
 /// Best classes that a row keeps.
 pub const TOP_CLASSES: usize = 5;
@@ -26,7 +25,7 @@ pub const TOP_CLASSES: usize = 5;
 /// How to extract; every field changes speed or memory, `decode` also values.
 #[derive(Debug, Clone)]
 pub struct ExtractOptions {
-    /// Threads that decode.
+    /// Threads that decode and run the network.
     pub threads: usize,
     /// Images a forward pass.
     pub batch: usize,
@@ -85,11 +84,6 @@ pub fn extract(
     Ok(report)
 }
 
-/// Images that may be decoded ahead of the network.
-fn window(options: &ExtractOptions) -> usize {
-    2 * options.batch + options.threads
-}
-
 fn compute(
     atlas: &mut Atlas,
     sources: &[Source],
@@ -99,216 +93,167 @@ fn compute(
     progress: &dyn Progress,
     report: &mut ExtractReport,
 ) -> Result<(), ExtractError> {
-    let window = window(options).max(1);
-    let (ticket_tx, ticket_rx) = bounded::<usize>(window);
-    let (ready_tx, ready_rx) = bounded::<Ready>(window);
-    let decode_nanos = AtomicU64::new(0);
-    let decoder = Decoder {
-        sources,
-        work,
-        preprocess: engine.preprocess,
-        options: &options.decode,
-        nanos: &decode_nanos,
-    };
-
+    let threads = options.threads.max(1);
+    let pool = ThreadPoolBuilder::new().num_threads(threads).thread_name(|number| format!("work-{number}"));
+    let pool = pool.build().map_err(|_build| ExtractError::ThreadLost { thread: "work" })?;
+    let decoder = Decoder::new(sources, engine.preprocess, &options.decode);
+    let cpu_start = cpu::of_process();
+    report.threads = threads;
     std::thread::scope(|scope| {
         let writer = Writer::spawn(scope, atlas, engine.schema, 2 * options.batch)?;
-        for number in 0..options.threads.max(1) {
-            let (tickets, ready) = (ticket_rx.clone(), ready_tx.clone());
-            Builder::new()
-                .name(format!("decode-{number}"))
-                .spawn_scoped(scope, move || decoder.run(&tickets, &ready))
-                .map_err(|_spawn| ExtractError::ThreadLost { thread: "decode" })?;
-        }
-        drop((ticket_rx, ready_tx));
-
-        let mut ordered = Ordered::new(ticket_tx, ready_rx, work.len(), window);
-        let mut consumer = Consumer { engine, options, progress, work, report, writer: &writer };
-        let outcome = consumer.run(&mut ordered);
-        report.waited_for_decoding_secs = ordered.waited.as_secs_f64();
-        drop(ordered);
+        let read_ahead = ReadAhead::spawn(scope, sources)?;
+        let mut flow = Flow { engine, options, progress, report, writer: &writer, decoder: &decoder };
+        let outcome = pool.install(|| flow.run(work, &read_ahead));
+        drop(read_ahead);
         let finished = writer.finish();
-        report.decode_secs = Duration::from_nanos(decode_nanos.load(Ordering::Relaxed)).as_secs_f64();
-        // A fault of the writer is the cause of the consumer's, so it is the one to tell.
-        let Finished { write_secs, waited } = finished?;
-        report.write_secs = write_secs;
+        let (decode_cpu, decode_wall) = decoder.times();
+        report.decode_secs = decode_cpu.as_secs_f64();
+        report.waited_for_files_secs = decode_wall.saturating_sub(decode_cpu).as_secs_f64();
+        // A fault of the writer is the cause of the flow's, so it is the one to tell.
+        let Finished { cpu, waited } = finished?;
+        report.write_secs = cpu.as_secs_f64();
         report.waited_for_writing_secs = waited.as_secs_f64();
+        let all = cpu::of_process().saturating_sub(cpu_start);
+        report.net_secs = all.saturating_sub(decode_cpu).saturating_sub(cpu).as_secs_f64();
         outcome
     })
 }
 
-type Ready = (usize, Result<Prepared, Reject>);
-
-/// What a decoding thread works on.
-#[derive(Clone, Copy)]
-struct Decoder<'a> {
-    sources: &'a [Source],
-    work: &'a [WorkItem],
-    preprocess: &'a Preprocess,
-    options: &'a DecodeOptions,
-    nanos: &'a AtomicU64,
+/// One batch, and the shard that ends with it.
+struct Step<'a> {
+    items: &'a [WorkItem],
+    ends: Option<&'a [WorkItem]>,
 }
 
-impl Decoder<'_> {
-    fn run(&self, tickets: &Receiver<usize>, ready: &Sender<Ready>) {
-        for index in tickets {
-            let start = Instant::now();
-            let item = &self.work[index];
-            let source = &self.sources[item.source];
-            // Decoders catch their own panics; this one keeps a bug in resizing from hanging the run.
-            let prepared = catch_unwind(AssertUnwindSafe(|| {
-                prepare(source, &item.entry, self.preprocess, self.options)
-            }))
-            .unwrap_or_else(|_panic| Err(Reject::new(RejectReason::DecoderPanic, "preprocessing panicked")));
-            let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            self.nanos.fetch_add(nanos, Ordering::Relaxed);
-            if ready.send((index, prepared)).is_err() {
-                return;
-            }
+fn steps<'a>(work: &'a [WorkItem], options: &ExtractOptions) -> Vec<Step<'a>> {
+    let mut steps = Vec::new();
+    for shard in work.chunks(options.shard_rows.max(1)) {
+        steps.extend(shard.chunks(options.batch.max(1)).map(|items| Step { items, ends: None }));
+        if let Some(last) = steps.last_mut() {
+            last.ends = Some(shard);
         }
     }
+    steps
 }
 
-/// Hands out tickets and gives the decoded images back in order.
-///
-/// A ticket is given only when an image has been taken, so images that wait behind a slow one are
-/// bounded by the window too.
-struct Ordered {
-    tickets: Sender<usize>,
-    ready: Receiver<Ready>,
-    early: BTreeMap<usize, Result<Prepared, Reject>>,
-    next_ticket: usize,
-    next: usize,
-    len: usize,
-    waited: Duration,
-}
-
-impl Ordered {
-    fn new(tickets: Sender<usize>, ready: Receiver<Ready>, len: usize, window: usize) -> Self {
-        let mut ordered = Self {
-            tickets,
-            ready,
-            early: BTreeMap::new(),
-            next_ticket: 0,
-            next: 0,
-            len,
-            waited: Duration::ZERO,
-        };
-        for _ in 0..window {
-            ordered.give_ticket();
-        }
-        ordered
-    }
-
-    fn give_ticket(&mut self) {
-        // A closed channel shows when the next image does not come.
-        if self.next_ticket < self.len && self.tickets.send(self.next_ticket).is_ok() {
-            self.next_ticket += 1;
-        }
-    }
-
-    /// The next image in plan order.
-    fn take(&mut self) -> Result<Result<Prepared, Reject>, ExtractError> {
-        let start = Instant::now();
-        let prepared = loop {
-            if let Some(prepared) = self.early.remove(&self.next) {
-                break prepared;
-            }
-            let (index, prepared) =
-                self.ready.recv().map_err(|_closed| ExtractError::ThreadLost { thread: "decode" })?;
-            self.early.insert(index, prepared);
-        };
-        self.waited += start.elapsed();
-        self.next += 1;
-        self.give_ticket();
-        Ok(prepared)
-    }
-}
-
-/// The network's side: fills batches, runs them, turns them into rows.
-struct Consumer<'a, 'w> {
+/// The side of the flow that runs batches and turns them into rows.
+struct Flow<'a, 'w> {
     engine: Engine<'a>,
     options: &'a ExtractOptions,
     progress: &'a dyn Progress,
-    work: &'a [WorkItem],
     report: &'a mut ExtractReport,
     writer: &'w Writer<'w>,
+    decoder: &'a Decoder<'a>,
 }
 
-impl Consumer<'_, '_> {
-    fn run(&mut self, ordered: &mut Ordered) -> Result<(), ExtractError> {
-        let mut committed = 0;
-        for shard in self.work.chunks(self.options.shard_rows.max(1)) {
-            for items in shard.chunks(self.options.batch.max(1)) {
-                if self.progress.is_cancelled() {
-                    return Err(ExtractError::Interrupted { committed });
-                }
-                self.run_batch(items, ordered)?;
-                self.progress.advance(Stage::Extract, items.len() as u64);
+impl Flow<'_, '_> {
+    /// Runs on a thread of the pool, so that `scope` and the network use that pool.
+    fn run<'work>(
+        &mut self,
+        work: &'work [WorkItem],
+        read_ahead: &ReadAhead<'work>,
+    ) -> Result<(), ExtractError> {
+        let steps = steps(work, self.options);
+        let px = self.engine.preprocess.input_px();
+        let (mut now, mut next) = (Load::new(px), Load::new(px));
+        let (mut committed, mut following) = (0, steps.iter().skip(1).peekable());
+        if let Some(first) = steps.first() {
+            following.peek().inspect(|step| read_ahead.want(step.items));
+            rayon::scope(|scope| now.fill(scope, self.decoder, first.items));
+        }
+        for step in &steps {
+            if self.progress.is_cancelled() {
+                return Err(ExtractError::Interrupted { committed });
             }
-            let mut retired: Vec<_> = shard.iter().filter_map(|item| item.replaces).collect();
-            retired.sort_unstable();
-            self.writer.end_shard(retired)?;
-            committed += shard.len() as u64;
+            let outcomes = now.settle();
+            let follower = following.next();
+            following.peek().inspect(|step| read_ahead.want(step.items));
+            let outputs = rayon::scope(|scope| {
+                if let Some(follower) = follower {
+                    next.fill(scope, self.decoder, follower.items);
+                }
+                self.forward(&now)
+            })?;
+            self.finish_batch(step.items, outcomes, outputs.as_ref())?;
+            self.progress.advance(Stage::Extract, step.items.len() as u64);
+            if let Some(shard) = step.ends {
+                let mut retired: Vec<_> = shard.iter().filter_map(|item| item.replaces).collect();
+                retired.sort_unstable();
+                self.writer.end_shard(retired)?;
+                committed += shard.len() as u64;
+            }
+            std::mem::swap(&mut now, &mut next);
         }
         Ok(())
     }
 
-    fn run_batch(&mut self, items: &[WorkItem], ordered: &mut Ordered) -> Result<(), ExtractError> {
-        let mut good: Vec<(&WorkItem, Prepared)> = Vec::with_capacity(items.len());
-        for item in items {
-            match ordered.take()? {
-                Ok(prepared) => good.push((item, prepared)),
-                Err(reject) => self.reject(item, &reject)?,
-            }
+    fn forward(&self, load: &Load) -> Result<Option<Outputs>, ExtractError> {
+        if load.batch().is_empty() {
+            return Ok(None);
         }
-        if good.is_empty() {
-            return Ok(());
-        }
-        let mut batch = Batch::new(good.len(), self.engine.preprocess.input_px());
-        for (slot, (_, prepared)) in good.iter_mut().enumerate() {
-            batch.slot(slot).copy_from_slice(&prepared.input);
-            prepared.input = Vec::new();
-        }
-        let start = Instant::now();
-        let outputs = self.engine.backend.forward(&batch, self.engine.taps)?;
-        self.report.net_secs += start.elapsed().as_secs_f64();
-        let classes = outputs.logits.len() / good.len();
+        Ok(Some(self.engine.backend.forward(load.batch(), self.engine.taps)?))
+    }
 
-        for (slot, (item, prepared)) in good.into_iter().enumerate() {
+    /// Sends the rows and rejects of a batch to the writer; row `i` of `outputs` is the `i`-th good image.
+    fn finish_batch(
+        &mut self,
+        items: &[WorkItem],
+        outcomes: Vec<Result<Prepared, Reject>>,
+        outputs: Option<&Outputs>,
+    ) -> Result<(), ExtractError> {
+        let mut slots = 0..;
+        for (item, outcome) in items.iter().zip(outcomes) {
+            let prepared = match outcome {
+                Ok(prepared) => prepared,
+                Err(reject) => {
+                    self.reject(item, &reject)?;
+                    continue;
+                }
+            };
+            let (Some(outputs), Some(slot)) = (outputs, slots.next()) else {
+                unreachable!("a batch with a good image was run");
+            };
             let feature = row_of(&outputs.features, slot, self.engine.taps.feature.dim).to_vec();
             if feature.iter().any(|v| !v.is_finite()) {
                 self.reject(item, &Reject::new(RejectReason::NonFinite, "the feature is not finite"))?;
                 continue;
             }
-            let row = Row {
-                image_id: item.id,
-                path: item.entry.path.as_bytes().to_vec(),
-                label: item.entry.label.clone(),
-                content_hash: prepared.content_hash,
-                width: prepared.width,
-                height: prepared.height,
-                source: self.engine.source_numbers[item.source],
-                size_bytes: item.entry.stamp.size_bytes,
-                mtime_ns: item.entry.stamp.mtime_ns,
-                feature,
-                conv_max: self
-                    .of_convs(|conv, channels| row_of(&outputs.convs[conv].max, slot, channels).to_vec()),
-                conv_argmax: self
-                    .of_convs(|conv, channels| row_of(&outputs.convs[conv].argmax, slot, channels).to_vec()),
-                top_classes: top_k_classes(row_of(&outputs.logits, slot, classes), TOP_CLASSES),
-                thumbnail: prepared.thumbnail,
-                pixels: prepared.pixels,
-            };
+            let row = self.row(item, prepared, feature, outputs, slot);
             self.writer.row(row)?;
             self.report.rows += 1;
         }
         Ok(())
     }
 
-    /// One value for each tapped conv layer, given its place and its number of channels.
-    fn of_convs<T>(&self, of: impl Fn(usize, usize) -> T) -> Vec<T> {
-        self.engine.taps.convs.iter().enumerate().map(|(conv, tap)| of(conv, tap.channels)).collect()
+    fn row(
+        &self,
+        item: &WorkItem,
+        prepared: Prepared,
+        feature: Vec<f32>,
+        outputs: &Outputs,
+        slot: usize,
+    ) -> Row {
+        let classes = outputs.logits.len() / (outputs.features.len() / feature.len());
+        let convs = || outputs.convs.iter().zip(&self.engine.taps.convs);
+        Row {
+            image_id: item.id,
+            path: item.entry.path.as_bytes().to_vec(),
+            label: item.entry.label.clone(),
+            content_hash: prepared.content_hash,
+            width: prepared.width,
+            height: prepared.height,
+            source: self.engine.source_numbers[item.source],
+            size_bytes: item.entry.stamp.size_bytes,
+            mtime_ns: item.entry.stamp.mtime_ns,
+            feature,
+            conv_max: convs().map(|(conv, tap)| row_of(&conv.max, slot, tap.channels).to_vec()).collect(),
+            conv_argmax: convs()
+                .map(|(conv, tap)| row_of(&conv.argmax, slot, tap.channels).to_vec())
+                .collect(),
+            top_classes: top_k_classes(row_of(&outputs.logits, slot, classes), TOP_CLASSES),
+            thumbnail: prepared.thumbnail,
+            pixels: prepared.pixels,
+        }
     }
 
     fn reject(&mut self, item: &WorkItem, reject: &Reject) -> Result<(), ExtractError> {

@@ -2,7 +2,8 @@
 
 use featlas_core::{Digest, RgbImage};
 use featlas_image::{
-    DecodeOptions, EncodeError, Entry, Reject, RejectReason, Source, decode, encode_jpeg, resize, thumbnail,
+    DecodeBuffers, DecodeOptions, EncodeError, Entry, Reject, RejectReason, Resizer, Source, decode_with,
+    encode_jpeg, thumbnail_size,
 };
 use featlas_net::Preprocess;
 
@@ -11,12 +12,12 @@ pub const THUMBNAIL_SIDE_PX: u32 = 128;
 /// Side of the square kept for nearest neighbors of raw pixels, as CIFAR-10 has it.
 pub const PIXELS_SIDE_PX: u32 = 32;
 const THUMBNAIL_QUALITY: u8 = 88;
+/// Buffers that one huge image has blown up beyond this are not kept.
+const KEPT_BYTES: usize = 16 << 20;
 
-/// A decoded image, ready for a batch and for its row.
+/// What is kept of a decoded image besides the network's input.
 #[derive(Debug)]
 pub(crate) struct Prepared {
-    /// Normalized `(3, h, w)` input of the network.
-    pub(crate) input: Vec<f32>,
     pub(crate) content_hash: Digest,
     pub(crate) width: u32,
     pub(crate) height: u32,
@@ -24,29 +25,60 @@ pub(crate) struct Prepared {
     pub(crate) pixels: Vec<u8>,
 }
 
-/// Reads, decodes and preprocesses one image. Peak memory: the file, its pixels, one network input.
+/// The buffers of one decoding thread, used again for every image.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    bytes: Vec<u8>,
+    decoder: DecodeBuffers,
+    resized: Vec<u8>,
+    small: Vec<u8>,
+    resizer: Resizer,
+}
+
+/// Reads, decodes and preprocesses one image, its normalized `(3, h, w)` input straight into `input`.
+///
+/// Peak memory: the file, its pixels, and their resized form.
 pub(crate) fn prepare(
     source: &Source,
     entry: &Entry,
     preprocess: &Preprocess,
     options: &DecodeOptions,
+    scratch: &mut Scratch,
+    input: &mut [f32],
 ) -> Result<Prepared, Reject> {
-    let bytes = source.read(entry)?;
-    let content_hash = Digest::of(&bytes);
-    let image = decode(&bytes, options)?.image;
-    drop(bytes);
-    let side = preprocess.input_px() as usize;
-    let mut input = vec![0.0; 3 * side * side];
-    preprocess.write_input(&image, &mut input);
-    let small = thumbnail(&image, THUMBNAIL_SIDE_PX);
-    Ok(Prepared {
-        input,
-        content_hash,
-        width: image.width(),
-        height: image.height(),
-        thumbnail: encode_jpeg(&small, THUMBNAIL_QUALITY).map_err(|err| no_thumbnail(&err))?,
-        pixels: pixels_of(&image),
-    })
+    source.read_into(entry, &mut scratch.bytes)?;
+    let content_hash = Digest::of(&scratch.bytes);
+    let image = decode_with(&mut scratch.decoder, &scratch.bytes, options)?.image;
+    let resizer = &mut scratch.resizer;
+    let resized = preprocess.resized(&image, resizer, std::mem::take(&mut scratch.resized));
+    preprocess.normalize(&resized, input);
+
+    let (width, height) = (image.width(), image.height());
+    let to = thumbnail_size(width, height, THUMBNAIL_SIDE_PX);
+    // Of a large picture the resized one is as good a source, and a small part of the work.
+    let shrunk = resized.width() < width && resized.height() < height && preprocess.shows_all(width, height);
+    let from = if shrunk && resized.width() >= to.0 && resized.height() >= to.1 { &resized } else { &image };
+    let small = resizer.resize(from, to.0, to.1, std::mem::take(&mut scratch.small));
+    let thumbnail = encode_jpeg(&small, THUMBNAIL_QUALITY).map_err(|err| no_thumbnail(&err))?;
+    let pixels = pixels_with(resizer, &image);
+
+    scratch.decoder.give_back(image);
+    scratch.resized = resized.into_data();
+    scratch.small = small.into_data();
+    scratch.forget_excess();
+    Ok(Prepared { content_hash, width, height, thumbnail, pixels })
+}
+
+impl Scratch {
+    /// Gives back what one huge image has taken, so that memory follows the images in hand.
+    fn forget_excess(&mut self) {
+        self.decoder.forget_above(KEPT_BYTES);
+        for buffer in [&mut self.bytes, &mut self.resized, &mut self.small] {
+            if buffer.capacity() > KEPT_BYTES {
+                *buffer = Vec::new();
+            }
+        }
+    }
 }
 
 /// A thumbnail is at most 128 px a side, so that it cannot be encoded is a fault of ours; the image is told
@@ -60,9 +92,13 @@ fn no_thumbnail(err: &EncodeError) -> Reject {
 /// An image that fits is not enlarged: it stands in the middle, on black, so that distances are those of its own
 /// pixels.
 pub fn pixels_of(image: &RgbImage) -> Vec<u8> {
+    pixels_with(&mut Resizer::default(), image)
+}
+
+fn pixels_with(resizer: &mut Resizer, image: &RgbImage) -> Vec<u8> {
     let (width, height) = (image.width(), image.height());
     if width.max(height) > PIXELS_SIDE_PX {
-        return resize(image, PIXELS_SIDE_PX, PIXELS_SIDE_PX).into_data();
+        return resizer.resize(image, PIXELS_SIDE_PX, PIXELS_SIDE_PX, Vec::new()).into_data();
     }
     let mut square = RgbImage::filled(PIXELS_SIDE_PX, PIXELS_SIDE_PX, [0; 3]);
     let margin = |side: u32| i64::from((PIXELS_SIDE_PX - side) / 2);

@@ -1,6 +1,6 @@
 //! The shard writer on its own thread, so that encoding never holds up the network.
 
-use crate::ExtractError;
+use crate::{ExtractError, cpu};
 use crossbeam_channel::{Receiver, Sender, bounded};
 use featlas_core::ImageId;
 use featlas_store::{Atlas, RejectRow, Row, Schema, ShardWriter, StoreError};
@@ -17,14 +17,14 @@ enum Message {
 /// A handle to the writing thread. Dropping it before a shard's end leaves nothing of that shard.
 pub(crate) struct Writer<'scope> {
     messages: Sender<Message>,
-    thread: ScopedJoinHandle<'scope, Result<f64, StoreError>>,
+    thread: ScopedJoinHandle<'scope, Result<Duration, StoreError>>,
     waited_nanos: AtomicU64,
 }
 
 /// What the writer did.
 pub(crate) struct Finished {
-    /// Seconds of encoding and writing.
-    pub(crate) write_secs: f64,
+    /// Processor time of encoding and writing.
+    pub(crate) cpu: Duration,
     /// Time in which senders waited for room in the queue.
     pub(crate) waited: Duration,
 }
@@ -61,10 +61,9 @@ impl<'scope> Writer<'scope> {
     /// Waits until all is written.
     pub(crate) fn finish(self) -> Result<Finished, ExtractError> {
         drop(self.messages);
-        let write_secs =
-            self.thread.join().map_err(|_panic| ExtractError::ThreadLost { thread: "write" })??;
+        let cpu = self.thread.join().map_err(|_panic| ExtractError::ThreadLost { thread: "write" })??;
         let waited = Duration::from_nanos(self.waited_nanos.load(Ordering::Relaxed));
-        Ok(Finished { write_secs, waited })
+        Ok(Finished { cpu, waited })
     }
 
     fn send(&self, message: Message) -> Result<(), ExtractError> {
@@ -77,11 +76,14 @@ impl<'scope> Writer<'scope> {
     }
 }
 
-fn write_shards(atlas: &mut Atlas, schema: &Schema, inbox: &Receiver<Message>) -> Result<f64, StoreError> {
-    let mut busy = Duration::ZERO;
+/// Writes all shards on this thread; returns the processor time that took.
+fn write_shards(
+    atlas: &mut Atlas,
+    schema: &Schema,
+    inbox: &Receiver<Message>,
+) -> Result<Duration, StoreError> {
     let mut shard: Option<ShardWriter> = None;
     for message in inbox {
-        let start = Instant::now();
         let mut open = match shard.take() {
             Some(open) => open,
             None => ShardWriter::create(atlas, schema, &[])?,
@@ -91,12 +93,10 @@ fn write_shards(atlas: &mut Atlas, schema: &Schema, inbox: &Receiver<Message>) -
             Message::Reject(row) => open.reject(row)?,
             Message::EndShard(retired) => {
                 open.commit(atlas, &retired)?;
-                busy += start.elapsed();
                 continue;
             }
         }
         shard = Some(open);
-        busy += start.elapsed();
     }
-    Ok(busy.as_secs_f64())
+    Ok(cpu::of_thread())
 }

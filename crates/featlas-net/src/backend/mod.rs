@@ -59,6 +59,12 @@ impl Batch {
         self.values.chunks_exact_mut(3 * self.px * self.px)
     }
 
+    /// Makes room for exactly `n` images in the memory at hand; what the slots hold then means nothing.
+    pub fn resize(&mut self, n: usize) {
+        self.n = n;
+        self.values.resize(n * 3 * self.px * self.px, 0.0);
+    }
+
     /// Drops the images from `n` on, for the last batch of a run.
     pub fn truncate(&mut self, n: usize) {
         self.n = self.n.min(n);

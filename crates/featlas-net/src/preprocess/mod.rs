@@ -6,6 +6,7 @@
 mod text;
 
 use featlas_core::{RectF, RgbImage};
+use featlas_image::Resizer;
 use serde::Serialize;
 
 /// How a picture is brought to a size from which the center is cropped. Both are Pillow's antialiased
@@ -108,48 +109,73 @@ impl Preprocess {
     /// larger than the picture. Pictures more than 64 times as long as wide are cut to their middle
     /// before resizing, which may move them by a fraction of a pixel.
     pub fn crop(&self, image: &RgbImage) -> RgbImage {
-        let placement = self.placement(image.width(), image.height());
-        let (left, top, width, height) = placement.part;
-        let (resized_w, resized_h) = placement.resized;
-        let resized = if (width, height) == (image.width(), image.height()) {
-            featlas_image::resize(image, resized_w, resized_h)
-        } else {
-            let part = window(image, (i64::from(left), i64::from(top)), (width, height));
-            featlas_image::resize(&part, resized_w, resized_h)
-        };
-        window(&resized, placement.offset, (self.crop_px, self.crop_px))
+        let resized = self.resized(image, &mut Resizer::default(), Vec::new());
+        window(&resized, self.offset(&resized), (self.crop_px, self.crop_px))
     }
 
-    /// Normalizes what [`Preprocess::crop`] gave into `(3, input_px, input_px)`, row-major.
+    /// The resized picture of which [`Preprocess::crop`] shows the center, with the pixels in the memory of
+    /// `buffer`.
+    pub fn resized(&self, image: &RgbImage, resizer: &mut Resizer, buffer: Vec<u8>) -> RgbImage {
+        let Placement { part, resized, .. } = self.placement(image.width(), image.height());
+        let (left, top, width, height) = part;
+        if (width, height) == (image.width(), image.height()) {
+            return resizer.resize(image, resized.0, resized.1, buffer);
+        }
+        let part = window(image, (i64::from(left), i64::from(top)), (width, height));
+        resizer.resize(&part, resized.0, resized.1, buffer)
+    }
+
+    /// Whether [`Preprocess::resized`] shows all of a picture of that size.
+    pub fn shows_all(&self, width: u32, height: u32) -> bool {
+        self.placement(width, height).part == (0, 0, width, height)
+    }
+
+    /// Crops and normalizes what [`Preprocess::resized`] gave into `(3, input_px, input_px)`, row-major.
     ///
     /// The arithmetic is torchvision's, in f32: divide by 255 (unit scale), take the mean off, divide by
     /// the standard deviation.
     ///
     /// # Panics
-    /// If `cropped` or `out` has another size than the input.
-    pub fn normalize(&self, cropped: &RgbImage, out: &mut [f32]) {
-        let px = self.crop_px;
-        assert_eq!((cropped.width(), cropped.height()), (px, px), "pixels of the network's input");
-        let cells = px as usize * px as usize;
-        assert_eq!(out.len(), 3 * cells, "one image of a batch");
-        for (plane, values) in out.chunks_exact_mut(cells).enumerate() {
+    /// If `out` is not one image of a batch.
+    pub fn normalize(&self, resized: &RgbImage, out: &mut [f32]) {
+        let px = self.crop_px as usize;
+        assert_eq!(out.len(), 3 * px * px, "one image of a batch");
+        let offset = self.offset(resized);
+        // A picture that is smaller than the crop gets a black frame first, once.
+        let framed = (resized.width().min(resized.height()) < self.crop_px)
+            .then(|| window(resized, offset, (self.crop_px, self.crop_px)));
+        let (picture, (left, top)) = match &framed {
+            Some(framed) => (framed, (0, 0)),
+            None => (resized, offset),
+        };
+        let [left, top] = [left, top].map(|start| usize::try_from(start).expect("it was framed"));
+        for (plane, values) in out.chunks_exact_mut(px * px).enumerate() {
             let table = self.byte_values(plane);
             let byte = match self.planes {
                 Planes::Rgb => plane,
                 Planes::Bgr => 2 - plane,
             };
-            for (value, pixel) in values.iter_mut().zip(cropped.data().chunks_exact(3)) {
-                *value = table[usize::from(pixel[byte])];
+            let rows = picture.data().chunks_exact(picture.width() as usize * 3).skip(top);
+            for (values, row) in values.chunks_exact_mut(px).zip(rows) {
+                for (value, pixel) in values.iter_mut().zip(&row.as_chunks::<3>().0[left..]) {
+                    *value = table[usize::from(pixel[byte])];
+                }
             }
         }
     }
 
-    /// Crops and normalizes one image into its slot of a batch: `(3, input_px, input_px)`, row-major.
+    /// Resizes, crops and normalizes one image into its slot of a batch: `(3, input_px, input_px)`,
+    /// row-major.
     ///
     /// # Panics
     /// If `out` is not `3 * input_px * input_px` long.
     pub fn write_input(&self, image: &RgbImage, out: &mut [f32]) {
-        self.normalize(&self.crop(image), out);
+        self.normalize(&self.resized(image, &mut Resizer::default(), Vec::new()), out);
+    }
+
+    /// Where the crop lies in the resized picture.
+    fn offset(&self, resized: &RgbImage) -> (i64, i64) {
+        (crop_offset(resized.width(), self.crop_px), crop_offset(resized.height(), self.crop_px))
     }
 
     /// What a color becomes in the network's input: its red, green and blue, each in `[0, 255]`, scaled and
