@@ -80,7 +80,7 @@ fn faults_name_their_lines() {
         ),
         ("empty.csv", "path,label\na,1\n,2\n", "row at line 3 has no path: `…/empty.csv`"),
         ("ragged.csv", "path,label\na\n", "cannot parse the list `…/ragged.csv`"),
-        ("none.csv", "", "no column `path` in the list; its columns are : `…/none.csv`"),
+        ("none.csv", "", "no column `path` in the list; its columns are none at all: `…/none.csv`"),
     ] {
         assert_eq!(refusal(&write(root.path(), name, text.as_bytes())), message);
     }
