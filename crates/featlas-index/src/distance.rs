@@ -4,7 +4,7 @@
 use pulp::{Arch, Simd, WithSimd};
 
 /// Running sums the kernel keeps, on every CPU: they fill four AVX-512 or eight AVX2 registers.
-const LANES: usize = 64;
+pub(crate) const LANES: usize = 64;
 
 /// `|a - b|²` of two rows of the same length, never negative.
 pub(crate) fn squared(a: &[f32], b: &[f32]) -> f32 {
@@ -41,16 +41,22 @@ impl WithSimd for SquaredDifference<'_> {
         for (sum, (x, y)) in sums.iter_mut().zip(a_rest.iter().zip(b_rest)) {
             *sum += (x - y) * (x - y);
         }
-        // A tree, not a chain: the error grows with the logarithm of the lanes.
-        let mut width = LANES / 2;
-        while width > 0 {
-            for lane in 0..width {
-                sums[lane] += sums[lane + width];
-            }
-            width /= 2;
-        }
-        sums[0]
+        sum_of_lanes(sums)
     }
+}
+
+/// The end of the kernel: a tree, not a chain, so that the error grows with the logarithm of the lanes.
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
+#[inline(always)]
+pub(crate) fn sum_of_lanes(mut sums: [f32; LANES]) -> f32 {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for lane in 0..width {
+            sums[lane] += sums[lane + width];
+        }
+        width /= 2;
+    }
+    sums[0]
 }
 
 /// Times `|a|² + |b|²`: bound on how far `|a|² + |b|² - 2 a·b`, with the product summed in `f32` in any order, can lie from

@@ -430,7 +430,7 @@ impl Index {
                 break;
             }
             for row in self.parts.members.rows_of(candidate.node).filter(|&row| !self.is_removed(row)) {
-                best.push(rows.id(row), row, crate::distance::squared(rows.row(row, buffer)?, query));
+                best.push(rows.id(row), row, rows.squared_to(row, query, buffer)?);
                 compared += 1;
             }
         }

@@ -3,7 +3,11 @@
 //! A sparse record is a bit for every component, in 32-bit words, then the values whose bit is set. A record as long as
 //! `dim` values holds them all: that is how a row without zeros is kept.
 
+use crate::distance;
 use crate::vectors::scale;
+
+#[cfg(target_arch = "x86_64")]
+mod expand;
 
 /// A row in a form that can be walked quickly: where it is not zero, and what it is there.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -69,6 +73,23 @@ pub(crate) fn decode(record: &[u32], row: &mut [f32]) -> bool {
     true
 }
 
+/// `|row - query|²` for the row of `record`, to the bit what [`distance::squared`] gives for the row unpacked; `None` if
+/// it is not the record of a row of that length. What is in `buffer` does not matter.
+pub(crate) fn squared_to(record: &[u32], query: &[f32], buffer: &mut Vec<f32>) -> Option<f32> {
+    if record.len() == query.len() {
+        return Some(distance::squared(bytemuck::cast_slice(record), query));
+    }
+    #[cfg(target_arch = "x86_64")]
+    if query.len().is_multiple_of(distance::LANES)
+        && let Some(v3) = pulp::x86::V3::try_new()
+    {
+        let (bitmap, values) = record.split_at_checked(words(query.len()))?;
+        return pulp::Simd::vectorize(v3, expand::SquaredDifference { v3, bitmap, values, query });
+    }
+    buffer.resize(query.len(), 0.0);
+    decode(record, buffer).then(|| distance::squared(buffer, query))
+}
+
 /// Puts `values` where the bits of `bitmap` are, and zeros elsewhere; there are as many of one as of the other.
 fn unpack(bitmap: &[u32], values: &[u32], row: &mut [f32]) {
     #[cfg(target_arch = "x86_64")]
@@ -93,76 +114,6 @@ fn unpack_portable(bitmap: &[u32], values: &[u32], row: &mut [f32]) {
             word &= word.wrapping_sub(1);
         }
         rest = others;
-    }
-}
-
-/// [`unpack`] by AVX2: eight components at a time, without a branch on the data.
-#[cfg(target_arch = "x86_64")]
-mod expand {
-    use pulp::x86::V3;
-
-    /// For each byte of bits, which of the next values goes to each of eight places.
-    static PLACES: [[u8; 8]; 256] = places();
-    /// The bit of each place.
-    const BITS: [u32; 8] = [1, 2, 4, 8, 16, 32, 64, 128];
-
-    const fn places() -> [[u8; 8]; 256] {
-        let mut places = [[0; 8]; 256];
-        let mut byte = 0;
-        while byte < 256 {
-            let (mut place, mut next) = (0, 0);
-            while place < 8 {
-                places[byte][place] = next;
-                if byte >> place & 1 == 1 {
-                    next += 1;
-                }
-                place += 1;
-            }
-            byte += 1;
-        }
-        places
-    }
-
-    pub(super) struct Expand<'a> {
-        pub(super) v3: V3,
-        pub(super) bitmap: &'a [u32],
-        pub(super) values: &'a [u32],
-        pub(super) row: &'a mut [f32],
-    }
-
-    impl pulp::WithSimd for Expand<'_> {
-        type Output = ();
-
-        #[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
-        #[inline(always)]
-        fn with_simd<S: pulp::Simd>(self, _simd: S) {
-            let Self { v3, bitmap, mut values, row } = self;
-            let bytes: &[u8] = bytemuck::cast_slice(bitmap);
-            let bits = pulp::cast(BITS);
-            let (groups, tail) = row.as_chunks_mut::<8>();
-            for (group, &byte) in groups.iter_mut().zip(bytes) {
-                let mut next = [0u32; 8];
-                match values.first_chunk::<8>() {
-                    Some(eight) => next = *eight,
-                    None => next[..values.len()].copy_from_slice(values),
-                }
-                let places = u64::from_le_bytes(PLACES[usize::from(byte)]);
-                let places = v3.avx2._mm256_cvtepu8_epi32(pulp::cast([places, 0]));
-                let placed = v3.avx2._mm256_permutevar8x32_epi32(pulp::cast(next), places);
-                let mine = v3.avx2._mm256_and_si256(v3.avx._mm256_set1_epi32(i32::from(byte)), bits);
-                let kept = v3.avx2._mm256_cmpeq_epi32(mine, bits);
-                *group = pulp::cast(v3.avx2._mm256_and_si256(placed, kept));
-                values = &values[values.len().min(byte.count_ones() as usize)..];
-            }
-            let last = bytes.get(groups.len()).copied().unwrap_or(0);
-            for (place, value) in tail.iter_mut().enumerate() {
-                *value = 0.0;
-                if let Some((&bits, rest)) = values.split_first().filter(|_| last >> place & 1 == 1) {
-                    *value = f32::from_bits(bits);
-                    values = rest;
-                }
-            }
-        }
     }
 }
 
@@ -231,6 +182,28 @@ mod tests {
             let mut sparse = Sparse::default();
             sparse.set(&row);
             prop_assert_eq!(sparse.values.len(), row.iter().filter(|v| **v != 0.0).count());
+        }
+
+        #[test]
+        fn distances_are_those_of_the_row_unpacked(
+            blocks in 1usize..6, ragged in 0usize..2, zeros in 0u32..4, seed in 0u64..1000
+        ) {
+            let dim = blocks * distance::LANES + ragged * 7;
+            let rows = crate::testkit::unit_rows(2, dim, seed);
+            let (row, query) = rows.split_at(dim);
+            let mut row = row.to_vec();
+            let keep = |at: usize| zeros == 0 || (at as u64 * 7919 + seed) % 4 >= u64::from(zeros);
+            row.iter_mut().enumerate().filter(|(at, _)| !keep(*at)).for_each(|(_, value)| *value = 0.0);
+            let mut record = Vec::new();
+            encode(&row, &mut record);
+            let got = squared_to(&record, query, &mut Vec::new()).map(f32::to_bits);
+            prop_assert_eq!(got, Some(distance::squared(&row, query).to_bits()));
+            if record.len() < dim {
+                record.pop();
+                prop_assert_eq!(squared_to(&record, query, &mut Vec::new()), None);
+                record.extend([0, 0]);
+                prop_assert_eq!(squared_to(&record, query, &mut Vec::new()), None);
+            }
         }
 
         #[test]

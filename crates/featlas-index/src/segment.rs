@@ -279,31 +279,24 @@ impl RowStore {
         Ok(Self { segments, dim, verified })
     }
 
-    /// Unpacks row `row`, which lies at `place`, into `out`.
-    pub(crate) fn read(
-        &self,
-        row: usize,
-        place: &Place,
-        id: ImageId,
-        out: &mut [f32],
-    ) -> Result<(), IndexError> {
-        let damaged = || IndexError::DamagedRow {
-            id,
-            path: self.segments.get(place.segment as usize).map(|s| s.0.clone()).unwrap_or_default(),
-        };
-        let (_, blob) = self.segments.get(place.segment as usize).ok_or_else(damaged)?;
-        let from = usize::try_from(place.at).map_err(|_far| damaged())?;
-        let to = from.checked_add(place.words as usize * 4).ok_or_else(damaged)?;
-        let bytes = blob.bytes().get(from..to).ok_or_else(damaged)?;
-        let record: &[u32] = bytemuck::try_cast_slice(bytes).map_err(|_crooked| damaged())?;
+    fn damaged(&self, place: &Place, id: ImageId) -> IndexError {
+        let path = self.segments.get(place.segment as usize).map(|(path, _)| path.clone());
+        IndexError::DamagedRow { id, path: path.unwrap_or_default() }
+    }
+
+    /// The record of row `row`, which lies at `place`; its digest is compared when it is first asked for.
+    fn record(&self, row: usize, place: &Place) -> Option<&[u32]> {
+        let (_, blob) = self.segments.get(place.segment as usize)?;
+        let from = usize::try_from(place.at).ok()?;
+        let bytes = blob.bytes().get(from..from.checked_add(place.words as usize * 4)?)?;
         let (word, bit) = (&self.verified[row / 64], 1u64 << (row % 64));
         if word.load(Ordering::Relaxed) & bit == 0 {
             if short(&Digest::of(bytes)) != place.digest {
-                return Err(damaged());
+                return None;
             }
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        if record::decode(record, out) { Ok(()) } else { Err(damaged()) }
+        bytemuck::try_cast_slice(bytes).ok()
     }
 
     pub(crate) fn dim(&self) -> usize {
@@ -333,7 +326,23 @@ impl Rows for StoredRows<'_> {
 
     fn row<'a>(&'a self, row: usize, buffer: &'a mut Vec<f32>) -> Result<&'a [f32], IndexError> {
         buffer.resize(self.dim(), 0.0);
-        self.store.read(row, &Place::unpack(self.places[row]), self.id(row), buffer)?;
-        Ok(buffer)
+        let place = Place::unpack(self.places[row]);
+        let unpacked = self.store.record(row, &place).is_some_and(|record| record::decode(record, buffer));
+        if unpacked { Ok(buffer) } else { Err(self.store.damaged(&place, self.id(row))) }
+    }
+}
+
+impl StoredRows<'_> {
+    /// `|row - query|²`, without unpacking the row where the processor allows.
+    pub(crate) fn squared_to(
+        &self,
+        row: usize,
+        query: &[f32],
+        buffer: &mut Vec<f32>,
+    ) -> Result<f32, IndexError> {
+        let place = Place::unpack(self.places[row]);
+        let squared =
+            self.store.record(row, &place).and_then(|record| record::squared_to(record, query, buffer));
+        squared.ok_or_else(|| self.store.damaged(&place, self.id(row)))
     }
 }
