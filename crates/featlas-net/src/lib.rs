@@ -36,8 +36,8 @@ pub mod weights;
 
 pub use arch::{Architecture, EMBEDDED_MODEL, Layer, LayerId, Op, Shape, architecture, architectures};
 pub use backend::{
-    Activation, Backend, BackendKind, Batch, CandleBackend, ConvMaxima, CpuBackend, Isa, LayerTime, Outputs,
-    Precision,
+    Activation, Backend, BackendKind, Batch, CandleBackend, ConvMaxima, ConvSizes, CpuBackend, Isa,
+    LayerTime, Outputs, PlannedConv, Precision,
 };
 pub use error::{NetError, PthError};
 pub use model::{LayerTensor, Model, top_k_classes};

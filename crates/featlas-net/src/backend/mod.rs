@@ -12,7 +12,7 @@ use crate::taps::Taps;
 use serde::{Deserialize, Serialize};
 
 pub use candle::CandleBackend;
-pub use cpu::{CpuBackend, Isa, LayerTime, Precision};
+pub use cpu::{ConvSizes, CpuBackend, Isa, LayerTime, PlannedConv, Precision};
 
 /// Normalized inputs: `(n, 3, px, px)`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +116,7 @@ pub enum BackendKind {
     /// featlas's own engine ([`CpuBackend`]).
     #[default]
     Cpu,
-    /// candle ([`CandleBackend`]): the reference, and the way to a GPU.
+    /// candle ([`CandleBackend`]): the reference, and with the features `cuda` and `metal` the way to a GPU.
     Candle,
 }
 
@@ -136,7 +136,7 @@ impl BackendKind {
     pub fn open(self, model: &Model) -> Result<Box<dyn Backend>, NetError> {
         Ok(match self {
             Self::Cpu => Box::new(CpuBackend::new(model)),
-            Self::Candle => Box::new(CandleBackend::new(model)?),
+            Self::Candle => candle::open_best(model)?,
         })
     }
 }

@@ -16,7 +16,10 @@ pub(super) fn backends(model: &Model) -> Vec<(String, Box<dyn Backend>)> {
         let backend: Box<dyn Backend> = Box::new(CpuBackend::with_isa(model, isa));
         (format!("cpu, {}", isa.name()), backend)
     });
-    std::iter::once(("candle".to_owned(), candle)).chain(cpu).collect()
+    let tensors: Box<dyn Backend> =
+        Box::new(CandleBackend::on_device(model, &candle_core::Device::Cpu).unwrap());
+    let candle = [("candle".to_owned(), candle), ("candle, tensors".to_owned(), tensors)];
+    candle.into_iter().chain(cpu).collect()
 }
 
 /// Deep networks sum thousands of products in another order than PyTorch.

@@ -49,7 +49,7 @@ impl Blocked {
     /// From planar images to blocks.
     fn convolve(&self, images: &[f32], results: &mut [f32]) {
         let place = Place { blocks: layout::blocks(self.output.c), first_block: 0 };
-        let finish = Finish { relu: false, pool: None };
+        let finish = Finish { relu: false, pool: None, threads: rayon::current_num_threads() };
         if self.conv.geometry().planar {
             self.conv.run(images, finish, results, place, &self.scratch);
             return;

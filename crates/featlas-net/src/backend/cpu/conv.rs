@@ -86,6 +86,8 @@ pub(crate) struct Place {
 pub(crate) struct Finish {
     pub(crate) relu: bool,
     pub(crate) pool: Option<Pool>,
+    /// Threads that the work should be cut for; whichever it is, the values are the same.
+    pub(crate) threads: usize,
 }
 
 /// A max-pool and the size of what it gives.
@@ -152,6 +154,15 @@ impl Convolution {
         }
     }
 
+    /// Bytes of the packed weights.
+    pub(crate) fn weight_bytes(&self) -> usize {
+        let values = match &self.method {
+            Method::Direct(direct) => direct.weights(),
+            Method::Winograd(winograd) => winograd.weights(),
+        };
+        size_of_val(values)
+    }
+
     /// Multiplications that the method does for an image.
     pub(crate) fn products(&self) -> usize {
         match &self.method {
@@ -172,15 +183,16 @@ impl Convolution {
         scratch: &Scratch,
     ) {
         let n = images.len() / self.geometry.input_len();
-        let Finish { relu, pool } = finish;
+        let Finish { relu, pool, .. } = finish;
         let in_tiles = match &self.method {
             Method::Winograd(winograd) => pool.is_some_and(|pool| winograd.pools(pool)),
             Method::Direct(_) => false,
         };
         match pool {
-            Some(pool) if !in_tiles => self.run_pooled(images, n, relu, pool, output, place, scratch),
+            Some(pool) if !in_tiles => self.run_pooled(images, n, (finish, pool), output, place, scratch),
             _ => {
-                let task = Task { isa: self.isa, bias: &self.bias, relu, pool: in_tiles, place };
+                let threads = finish.threads;
+                let task = Task { isa: self.isa, bias: &self.bias, relu, pool: in_tiles, place, threads };
                 match &self.method {
                     Method::Direct(direct) => direct.run(images, n, task, output, scratch),
                     Method::Winograd(winograd) => winograd.run(images, n, task, output, scratch),
@@ -190,13 +202,11 @@ impl Convolution {
     }
 
     /// Convolves into scratch and pools from there, so that the output before pooling stays in a cache.
-    #[expect(clippy::too_many_arguments, reason = "the arguments of run(), taken apart")]
     fn run_pooled(
         &self,
         images: &[f32],
         n: usize,
-        relu: bool,
-        pool: Pool,
+        (finish, pool): (Finish, Pool),
         output: &mut [f32],
         place: Place,
         scratch: &Scratch,
@@ -209,9 +219,9 @@ impl Convolution {
         };
         let own = Place { blocks: out_blocks, first_block: 0 };
         let plane_len = pool.output.cells() * BLOCK;
-        if n < rayon::current_num_threads() {
+        if n < finish.threads {
             scratch.lend(n * before, |whole| {
-                self.run(images, Finish { relu, pool: None }, whole, own, scratch);
+                self.run(images, Finish { pool: None, ..finish }, whole, own, scratch);
                 let planes = output.par_chunks_exact_mut(plane_len).enumerate();
                 planes.for_each(|(index, to)| {
                     let (image, block) = (index / place.blocks, index % place.blocks);
@@ -222,10 +232,11 @@ impl Convolution {
             });
             return;
         }
-        let task = Task { isa: self.isa, bias: &self.bias, relu, pool: false, place: own };
+        let Finish { relu, threads, .. } = finish;
+        let task = Task { isa: self.isa, bias: &self.bias, relu, pool: false, place: own, threads };
         let group = match &self.method {
             Method::Direct(_) => 1,
-            Method::Winograd(winograd) => winograd.images_per_task(n),
+            Method::Winograd(winograd) => winograd.images_per_task(n, threads),
         };
         let cut = Cut { planes: place.blocks, plane_len, images: group, band_len: plane_len };
         bands(output, cut).for_each(|(part, mut band)| {
@@ -263,6 +274,7 @@ pub(crate) struct Task<'a> {
     /// Whether windows of 2 x 2 are pooled; Winograd's method alone does so.
     pub(crate) pool: bool,
     pub(crate) place: Place,
+    pub(crate) threads: usize,
 }
 
 /// A transform's additions and loads count as this many products per value and point: measured on a core

@@ -44,6 +44,11 @@ impl Direct {
         Self { weights, ..direct }
     }
 
+    /// The packed weights.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     /// Channels that lie side by side in a cell of the input.
     fn interleaved(&self) -> usize {
         if self.geometry.planar { 1 } else { BLOCK }

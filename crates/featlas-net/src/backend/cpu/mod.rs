@@ -9,6 +9,7 @@
 //! size and number of threads change no bit. Another instruction set may (without fused multiply-add every
 //! product is rounded).
 
+mod buffers;
 mod conv;
 mod direct;
 mod kernels;
@@ -17,20 +18,23 @@ mod linear;
 mod maps;
 mod plan;
 mod scratch;
+mod sink;
+mod standalone;
 #[cfg(test)]
 mod tests;
 mod winograd;
 
-use super::{Activation, Backend, Batch, ConvMaxima, Outputs};
-use crate::arch::{Architecture, LayerId, Op, Pooling, Shape};
+use super::{Activation, Backend, Batch, Outputs};
+use crate::arch::{Architecture, LayerId, Op, Shape};
 use crate::error::NetError;
 use crate::model::Model;
 use crate::taps::Taps;
+use buffers::{Activations, Pass, head_buffers, trunk_buffers};
 use kernels::Aligned;
 use linear::Linear;
-use plan::{Plan, Read, Source, Step, StepOp, Want, memory_shapes};
+use plan::{Plan, Read, Step, StepOp, Want, memory_shapes};
 use rayon::prelude::*;
-use std::ops::Range;
+use sink::{Sink, SinkPart, wants_of};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -39,9 +43,13 @@ pub(crate) use kernels::BLOCK;
 pub use kernels::Isa;
 pub use plan::Precision;
 pub(crate) use scratch::Scratch;
+pub use standalone::{ConvSizes, PlannedConv};
 
-/// Bytes that the activations of one pass may take; longer batches run their convolutions in several.
-const PASS_BYTES: usize = 128 << 20;
+/// Bytes of a pass's activations that should stay in a thread's share of the last-level cache.
+const CACHED_BYTES: usize = 8 << 20;
+
+/// Bytes that the activations of all passes at a time may take, if there are several.
+const PASS_BYTES: usize = 192 << 20;
 
 /// Runs a model on the CPU.
 #[derive(Debug)]
@@ -58,7 +66,8 @@ pub struct CpuBackend {
     arenas: Scratch,
     /// Buffers of tasks.
     scratch: Scratch,
-    pass_bytes: usize,
+    /// Bytes of activations that a thread's caches hold, and that all passes at a time may take.
+    pass_limit: (usize, usize),
 }
 
 /// The packed weights of a layer.
@@ -111,7 +120,7 @@ impl CpuBackend {
             plans: Mutex::default(),
             arenas: Scratch::default(),
             scratch: Scratch::default(),
-            pass_bytes: PASS_BYTES,
+            pass_limit: (CACHED_BYTES, PASS_BYTES),
         }
     }
 
@@ -129,7 +138,7 @@ impl CpuBackend {
         let mut times: Vec<LayerTime> = Vec::new();
         let n = batch.len();
         let count = |products: usize| products as u64;
-        self.run(batch, &wants_of(taps, &self.architecture), &mut Sink::of(taps, self, n), |step, took| {
+        let mut observe = |step: &Step, took: Duration| {
             let layer = &self.architecture.layers[step.layer].name;
             let (method, products, done) = match (&step.op, &self.weights[step.layer]) {
                 (StepOp::Conv { .. }, Weights::Conv(conv)) => {
@@ -152,7 +161,9 @@ impl CpuBackend {
             let (layer, method) = (layer.clone(), method.to_owned());
             let (products, done) = (count(products * n), count(done * n));
             times.push(LayerTime { layer, method, secs, products, done });
-        });
+        };
+        let mut sink = Sink::of(taps, self.architecture.num_classes, n);
+        self.run(batch, &wants_of(taps, &self.architecture), &mut sink, Some(&mut observe));
         Ok(times)
     }
 
@@ -173,42 +184,96 @@ impl CpuBackend {
         plan
     }
 
-    /// Runs `batch` through the plan for `wants` and reads into `sink`; `observe` sees every step's time.
-    fn run(&self, batch: &Batch, wants: &[Want], sink: &mut Sink, mut observe: impl FnMut(&Step, Duration)) {
+    /// Images of a pass: as many as a cache holds the activations of, but so many that reading the
+    /// convolutions' weights again for every pass costs less than the activations' way to memory and back.
+    fn images_per_pass(&self, plan: &Plan, n: usize, threads: usize) -> usize {
+        let (cached, most) = self.pass_limit;
+        let bytes = plan.precision.activation_bytes();
+        let trunk = (plan.trunk_len * bytes).max(1);
+        let steps = &plan.steps[..plan.head];
+        let weights: usize = steps
+            .iter()
+            .map(|step| match &self.weights[step.layer] {
+                Weights::Conv(conv) if matches!(step.op, StepOp::Conv { .. }) => conv.weight_bytes(),
+                _ => 0,
+            })
+            .sum();
+        let moved: usize =
+            steps.iter().filter_map(|step| step.output).map(|v| plan.values[v].range.len()).sum();
+        let images = (cached / trunk).max(weights / (2 * moved * bytes).max(1)).min(most / threads / trunk);
+        // Passes of nearly equal length, as many for every thread.
+        let passes = n.div_ceil(images.max(1)).next_multiple_of(threads);
+        n.div_ceil(passes)
+    }
+
+    /// Runs `batch` through the plan for `wants` and reads into `sink`.
+    ///
+    /// Passes run side by side, each on one thread; where there are fewer than threads, the steps of a pass
+    /// are shared out. With `observe`, which sees every step's time, there is one pass.
+    fn run(&self, batch: &Batch, wants: &[Want], sink: &mut Sink, mut observe: Option<Observer<'_>>) {
         let n = batch.len();
         if n == 0 {
             return;
         }
-        let plan = self.plan(wants);
-        let bytes = (plan.trunk_len * plan.precision.activation_bytes()).max(1);
-        // At least an image for each thread; passes of nearly equal length.
-        let most = (self.pass_bytes / bytes).max(rayon::current_num_threads()).max(1);
-        let per_pass = n.div_ceil(n.div_ceil(most));
-        let mut trunk = self.arenas.take(plan.trunk_len * per_pass);
-        let mut head = self.arenas.take(plan.head_len * n);
-        let mut step = |step: &Step, images: Range<usize>, trunk: &mut Aligned, head: &mut Aligned| {
-            let start = Instant::now();
-            let buffers = Buffers { plan: &plan, images, per_pass, n, trunk, head };
-            self.step(step, batch, buffers, sink);
-            observe(step, start.elapsed());
-        };
-        for first in (0..n).step_by(per_pass) {
-            let images = first..(first + per_pass).min(n);
-            for todo in &plan.steps[..plan.head] {
-                step(todo, images.clone(), &mut trunk, &mut head);
+        let plan = &*self.plan(wants);
+        let threads = rayon::current_num_threads();
+        let per_pass = if observe.is_some() { n } else { self.images_per_pass(plan, n, threads) };
+        let mut handover: Vec<Aligned> =
+            plan.handover_lens.iter().map(|len| self.arenas.take(len * n)).collect();
+        let mut passes: Vec<Pass<'_>> = sink
+            .parts(n, per_pass)
+            .into_iter()
+            .map(|(images, sink)| Pass { images, sink, handover: Vec::new() })
+            .collect();
+        for (buffer, len) in handover.iter_mut().zip(&plan.handover_lens) {
+            for (pass, part) in passes.iter_mut().zip(buffer[..len * n].chunks_mut(len * per_pass)) {
+                pass.handover.push(part);
             }
         }
-        for todo in &plan.steps[plan.head..] {
-            step(todo, 0..n, &mut trunk, &mut head);
+        let inner = (threads / passes.len()).max(1);
+        let trunk = |mut pass: Pass<'_>, observe: &mut Option<Observer<'_>>| {
+            let mut arena = self.arenas.take(plan.trunk_len * pass.images.len());
+            for step in &plan.steps[..plan.head] {
+                let start = Instant::now();
+                let (source, output) =
+                    trunk_buffers(plan, step, batch, pass.images.clone(), &mut pass.handover, &mut arena);
+                self.step(step, inner, source, output, &mut pass.sink);
+                if let Some(observe) = observe {
+                    observe(step, start.elapsed());
+                }
+            }
+            self.arenas.give(arena);
+        };
+        if passes.len() == 1 {
+            for pass in passes {
+                trunk(pass, &mut observe);
+            }
+        } else {
+            passes.into_par_iter().for_each(|pass| trunk(pass, &mut None));
         }
-        self.arenas.give(trunk);
-        self.arenas.give(head);
+        let mut arena = self.arenas.take(plan.head_len * n);
+        for (_, mut sink) in sink.parts(n, n) {
+            for step in &plan.steps[plan.head..] {
+                let start = Instant::now();
+                let (source, output) = head_buffers(plan, step, batch, &handover, &mut arena);
+                self.step(step, threads, source, output, &mut sink);
+                if let Some(observe) = &mut observe {
+                    observe(step, start.elapsed());
+                }
+            }
+        }
+        handover.into_iter().chain([arena]).for_each(|buffer| self.arenas.give(buffer));
     }
 
-    fn step(&self, step: &Step, batch: &Batch, mut buffers: Buffers<'_>, sink: &mut Sink) {
-        let images = buffers.images.clone();
-        let n = images.len();
-        let (shape, vector, input, output) = buffers.split(step, batch, self.input);
+    fn step(
+        &self,
+        step: &Step,
+        threads: usize,
+        source: Activations<'_>,
+        output: &mut [f32],
+        sink: &mut SinkPart<'_>,
+    ) {
+        let Activations { shape, vector, n, values: input } = source;
         match step.op {
             StepOp::Import => {
                 let pairs = output.par_chunks_exact_mut(layout::map_len(self.input));
@@ -218,7 +283,7 @@ impl CpuBackend {
             }
             StepOp::Conv { relu, pool, place } => {
                 let Weights::Conv(conv) = &self.weights[step.layer] else { unreachable!("packed by new()") };
-                conv.run(input, Finish { relu, pool }, output, place, &self.scratch);
+                conv.run(input, Finish { relu, pool, threads }, output, place, &self.scratch);
             }
             StepOp::MaxPool(pool) => maps::pool(self.isa, input, shape, pool, output),
             StepOp::AvgPool { side } => maps::adaptive_avg_pool(input, shape, side, output),
@@ -234,7 +299,7 @@ impl CpuBackend {
                 };
                 factors[factor].run(input, n, relu, output);
             }
-            StepOp::Read(read) => sink.read(read, input, (shape, vector), images),
+            StepOp::Read(read) => sink.read(read, Activations { shape, vector, n, values: input }),
         }
     }
 }
@@ -242,8 +307,8 @@ impl CpuBackend {
 impl Backend for CpuBackend {
     fn forward(&self, batch: &Batch, taps: &Taps) -> Result<Outputs, NetError> {
         self.check_size(batch)?;
-        let mut sink = Sink::of(taps, self, batch.len());
-        self.run(batch, &wants_of(taps, &self.architecture), &mut sink, |_, _| {});
+        let mut sink = Sink::of(taps, self.architecture.num_classes, batch.len());
+        self.run(batch, &wants_of(taps, &self.architecture), &mut sink, None);
         Ok(sink.outputs)
     }
 
@@ -253,7 +318,7 @@ impl Backend for CpuBackend {
         let id = self.architecture.read_at(id);
         let Shape { c, h, w } = self.shapes[id.index().expect("a layer, not the input")];
         let mut sink = Sink { activation: vec![0.0; batch.len() * c * h * w], ..Sink::default() };
-        self.run(batch, &[Want { layer: id, read: Read::Activation }], &mut sink, |_, _| {});
+        self.run(batch, &[Want { layer: id, read: Read::Activation }], &mut sink, None);
         Ok(Activation { n: batch.len(), c, h, w, data: sink.activation })
     }
 
@@ -262,135 +327,8 @@ impl Backend for CpuBackend {
     }
 }
 
-/// What `taps` want to be read.
-fn wants_of(taps: &Taps, architecture: &Architecture) -> Vec<Want> {
-    let feature = Want { layer: taps.feature.layer, read: Read::Feature(taps.feature.pooling) };
-    let convs = taps.convs.iter().enumerate();
-    let convs = convs.map(|(number, tap)| Want { layer: tap.layer, read: Read::Maxima(number) });
-    let last = LayerId::new(architecture.layers.len() - 1);
-    let logits = taps.logits.then_some(Want { layer: last, read: Read::Logits });
-    std::iter::once(feature).chain(convs).chain(logits).collect()
-}
-
-/// Where the taps of a batch go.
-#[derive(Debug, Default)]
-struct Sink {
-    outputs: Outputs,
-    activation: Vec<f32>,
-}
-
-impl Sink {
-    fn of(taps: &Taps, backend: &CpuBackend, n: usize) -> Self {
-        let maxima = |channels| ConvMaxima { max: vec![0.0; n * channels], argmax: vec![0; n * channels] };
-        let classes = if taps.logits { backend.architecture.num_classes } else { 0 };
-        let outputs = Outputs {
-            features: vec![0.0; n * taps.feature.dim],
-            convs: taps.convs.iter().map(|tap| maxima(tap.channels)).collect(),
-            logits: vec![0.0; n * classes],
-        };
-        Self { outputs, activation: Vec::new() }
-    }
-
-    /// Reads `images`, which are all that `values` holds.
-    fn read(&mut self, read: Read, values: &[f32], of: (Shape, bool), images: Range<usize>) {
-        let (shape, vector) = of;
-        let n = images.len();
-        let map_of = |i: usize| &values[i * layout::map_len(shape)..][..layout::map_len(shape)];
-        let copy = |i: usize, out: &mut [f32]| {
-            if vector {
-                layout::from_vector(values, n, i, out);
-            } else {
-                layout::from_map(map_of(i), shape, out);
-            }
-        };
-        match read {
-            Read::Feature(Pooling::Mean) => {
-                let rows = self.outputs.features[images.start * shape.c..].par_chunks_exact_mut(shape.c);
-                rows.take(n).enumerate().for_each(|(i, row)| maps::means(map_of(i), shape, row));
-            }
-            Read::Maxima(number) => {
-                let ConvMaxima { max, argmax } = &mut self.outputs.convs[number];
-                let max = max[images.start * shape.c..].par_chunks_exact_mut(shape.c);
-                let argmax = argmax[images.start * shape.c..].par_chunks_exact_mut(shape.c);
-                max.zip(argmax).take(n).enumerate().for_each(|(i, (max, argmax))| {
-                    maps::channel_maxima(map_of(i), shape, max, argmax);
-                });
-            }
-            Read::Feature(Pooling::None) | Read::Logits | Read::Activation => {
-                let target = match read {
-                    Read::Logits => &mut self.outputs.logits,
-                    Read::Activation => &mut self.activation,
-                    _ => &mut self.outputs.features,
-                };
-                let rows = target[images.start * shape.len()..].par_chunks_exact_mut(shape.len());
-                rows.take(n).enumerate().for_each(|(i, row)| copy(i, row));
-            }
-        }
-    }
-}
-
-/// The buffers that the steps of a plan read and write.
-struct Buffers<'a> {
-    plan: &'a Plan,
-    /// The images of this step.
-    images: Range<usize>,
-    per_pass: usize,
-    n: usize,
-    trunk: &'a mut Aligned,
-    head: &'a mut Aligned,
-}
-
-impl Buffers<'_> {
-    /// Where a value lies in its buffer, for all images that the buffer holds, and the part of it that the
-    /// step's images take.
-    fn ranges(&self, value: usize) -> (bool, Range<usize>) {
-        let value = &self.plan.values[value];
-        let (capacity, first) = if value.head { (self.n, self.images.start) } else { (self.per_pass, 0) };
-        let start = value.range.start * capacity + value.range.len() * first;
-        (value.head, start..start + value.range.len() * self.images.len())
-    }
-
-    /// What a step reads (size, whether it is a vector, values) and writes.
-    fn split<'b>(
-        &'b mut self,
-        step: &Step,
-        batch: &'b Batch,
-        input: Shape,
-    ) -> (Shape, bool, &'b [f32], &'b mut [f32]) {
-        let output = step.output.map(|value| self.ranges(value));
-        let Source::Value(source) = step.input else {
-            let values = &batch.values()[self.images.start * input.len()..self.images.end * input.len()];
-            let output: &mut [f32] = match output {
-                None => &mut [],
-                Some((true, range)) => &mut self.head[range],
-                Some((false, range)) => &mut self.trunk[range],
-            };
-            return (input, false, values, output);
-        };
-        let value = &self.plan.values[source];
-        let (shape, vector) = (value.shape, value.vector);
-        let (in_head, from) = self.ranges(source);
-        let (values, output): (&[f32], &mut [f32]) = match output {
-            None => (if in_head { &self.head[from] } else { &self.trunk[from] }, &mut []),
-            Some((true, to)) if !in_head => (&self.trunk[from], &mut self.head[to]),
-            Some((false, to)) if in_head => (&self.head[from], &mut self.trunk[to]),
-            Some((_, to)) => disjoint(if in_head { &mut *self.head } else { &mut *self.trunk }, from, to),
-        };
-        (shape, vector, values, output)
-    }
-}
-
-/// Two parts of a buffer that do not overlap, one to be read and one to be written.
-fn disjoint(values: &mut [f32], from: Range<usize>, to: Range<usize>) -> (&[f32], &mut [f32]) {
-    if from.end <= to.start {
-        let (before, behind) = values.split_at_mut(to.start);
-        (&before[from], &mut behind[..to.end - to.start])
-    } else {
-        assert!(to.end <= from.start, "a plan gives values that live at the same time their own places");
-        let (before, behind) = values.split_at_mut(from.start);
-        (&behind[..from.end - from.start], &mut before[to])
-    }
-}
+/// Is shown every step and what it took.
+type Observer<'a> = &'a mut dyn FnMut(&Step, Duration);
 
 /// Packs the weights of layer `index`; `memory` are the sizes in which activations lie.
 fn pack_layer(model: &Model, isa: Isa, index: usize, memory: &[Shape]) -> Weights {

@@ -67,10 +67,20 @@ pub(crate) struct Value {
     pub(crate) shape: Shape,
     /// Whether it is a vector; else a map.
     pub(crate) vector: bool,
-    /// Whether it holds the whole batch; else one pass.
-    pub(crate) head: bool,
-    /// Its place in the buffer of the trunk or the head, for one image: both grow with the images.
+    pub(crate) room: Room,
+    /// Its place in the room's buffer, for one image: buffers grow with the images.
     pub(crate) range: Range<usize>,
+}
+
+/// Which buffer a value lies in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    /// That of a pass.
+    Trunk,
+    /// The buffer of that number, which every pass writes its images of and the head reads.
+    Handover(usize),
+    /// That of the whole batch.
+    Head,
 }
 
 /// One thing to do.
@@ -130,6 +140,8 @@ pub(crate) struct Plan {
     pub(crate) trunk_len: usize,
     /// Values of an image in the head's buffer.
     pub(crate) head_len: usize,
+    /// Values of an image in each of the buffers between them.
+    pub(crate) handover_lens: Vec<usize>,
     /// What the weights and activations are kept in.
     pub(crate) precision: Precision,
 }
@@ -456,38 +468,43 @@ impl<'a> Planner<'a> {
                 live.1 = number;
             }
         }
-        let mut lens = [0, 0];
-        let mut placed: Vec<(usize, Value)> = Vec::new();
+        let (mut trunk_len, mut head_len, mut handover_lens) = (0, 0, Vec::new());
+        let mut placed: Vec<Value> = Vec::new();
         for (value, &(shape, vector)) in self.values.iter().enumerate() {
-            let Some((first, last)) = lives[value] else {
-                let nowhere = Value { shape, vector, head: false, range: 0..0 };
-                placed.push((value, nowhere));
-                continue;
-            };
-            let in_head = last >= head;
+            let (first, last) = lives[value].expect("every value is written");
             let len = map_len(shape);
+            let end = match (first < head, last < head) {
+                (true, false) => {
+                    let room = Room::Handover(handover_lens.len());
+                    handover_lens.push(len);
+                    placed.push(Value { shape, vector, room, range: 0..len });
+                    continue;
+                }
+                (true, true) => (Room::Trunk, &mut trunk_len),
+                _ => (Room::Head, &mut head_len),
+            };
+            let (room, end) = end;
+            let together = |other: usize| lives[other].is_some_and(|(f, l)| f <= last && first <= l);
             let mut taken: Vec<Range<usize>> = placed
                 .iter()
-                .filter(|(other, place)| {
-                    let live = lives[*other];
-                    place.head == in_head && live.is_some_and(|(f, l)| f <= last && first <= l)
-                })
+                .enumerate()
+                .filter(|(other, place)| place.room == room && together(*other))
                 .map(|(_, place)| place.range.clone())
                 .collect();
             taken.sort_by_key(|range| range.start);
             let start = taken.iter().fold(0, |start, range| {
                 if range.start >= start + len || range.end <= start { start } else { range.end }
             });
-            let end = &mut lens[usize::from(in_head)];
             *end = (*end).max(start + len);
-            placed.push((value, Value { shape, vector, head: in_head, range: start..start + len }));
+            placed.push(Value { shape, vector, room, range: start..start + len });
         }
         Plan {
             steps: self.steps,
             head,
-            values: placed.into_iter().map(|(_, value)| value).collect(),
-            trunk_len: lens[0],
-            head_len: lens[1],
+            values: placed,
+            trunk_len,
+            head_len,
+            handover_lens,
             precision: Precision::F32,
         }
     }

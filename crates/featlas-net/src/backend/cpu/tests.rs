@@ -1,5 +1,6 @@
 use super::conv::{Finish, Place, Pool};
 use super::kernels::TileKind;
+use super::plan::{Room, Source};
 use super::*;
 use crate::backend::ops::Window;
 use crate::backend::tests::{small_batch, small_model};
@@ -80,20 +81,24 @@ fn check(geometry: Geometry, relu: bool) {
         }
         maps
     };
-    let finish = Finish { relu, pool: None };
+    let finish = |threads| Finish { relu, pool: None, threads };
     let out = geometry.output();
     for (isa, method) in
         Isa::all().into_iter().flat_map(|isa| methods(&geometry).into_iter().map(move |m| (isa, m)))
     {
         let conv = Convolution::with_method(isa, geometry, method, &kernels, &bias);
         let what = format!("{geometry:?}, {}, {}", conv.method(), isa.name());
-        let got = run(&conv, &maps, finish, out, n);
+        let got = run(&conv, &maps, finish(1), out, n);
         let typical = (fan_in as f64).sqrt();
         crate::testing::assert_close(&what, &got, &expected, 3e-5, typical);
         for threads in [1, 2, 5] {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            assert_eq!(pool.install(|| run(&conv, &maps, finish, out, n)), got, "{what}, {threads} threads");
-            let one = pool.install(|| run(&conv, &maps, finish, out, 1));
+            assert_eq!(
+                pool.install(|| run(&conv, &maps, finish(threads), out, n)),
+                got,
+                "{what}, {threads} threads"
+            );
+            let one = pool.install(|| run(&conv, &maps, finish(threads), out, 1));
             assert_eq!(one, got[..out.len()], "{what}, {threads} threads, one image");
         }
         // A pool behind it is the pool of what it gives.
@@ -105,7 +110,7 @@ fn check(geometry: Geometry, relu: bool) {
             let expected = crate::backend::ops::max_pool(&got, out, window, false);
             for (threads, n) in [(1, n), (2, n), (2, 1)] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-                let finish = Finish { relu, pool: Some(Pool { window, output }) };
+                let finish = Finish { relu, pool: Some(Pool { window, output }), threads };
                 let pooled = pool.install(|| run(&conv, &maps, finish, output, n));
                 assert_eq!(pooled, expected[..n * output.len()], "{what}, {window:?}");
             }
@@ -182,7 +187,8 @@ fn kernel_matrices_fit_the_transforms() {
             let expected = convolve(&image, &geometry, &kernels, &[0.0], false);
             for isa in Isa::all() {
                 let conv = Convolution::with_method(isa, geometry, Some(kind), &kernels, &[0.0]);
-                let got = run(&conv, &map, Finish { relu: false, pool: None }, geometry.output(), 1);
+                let got =
+                    run(&conv, &map, Finish { relu: false, pool: None, threads: 1 }, geometry.output(), 1);
                 crate::testing::assert_close(&format!("{kind:?}, {place}"), &got, &expected, 1e-5, 10.0);
             }
         }
@@ -237,7 +243,7 @@ fn batches_and_passes_change_no_bit() {
         let mut backend = CpuBackend::new(&model);
         let whole = backend.forward(&batch, &taps).unwrap();
         for (pass_bytes, threads) in [(0, 1), (0, 2), (usize::MAX, 1), (usize::MAX, 7)] {
-            backend.pass_bytes = pass_bytes;
+            backend.pass_limit = (pass_bytes, pass_bytes);
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let cut = pool.install(|| backend.forward(&batch, &taps).unwrap());
             assert_eq!(cut, whole, "{}", model.name());
@@ -316,10 +322,15 @@ fn places_do_not_overlap() {
             (*steps.first().unwrap(), *steps.last().unwrap())
         };
         for (i, a) in plan.values.iter().enumerate() {
-            assert!(a.range.end <= if a.head { plan.head_len } else { plan.trunk_len });
+            let room = match a.room {
+                Room::Trunk => plan.trunk_len,
+                Room::Handover(number) => plan.handover_lens[number],
+                Room::Head => plan.head_len,
+            };
+            assert!(a.range.end <= room, "{name}: value {i}");
             for (j, b) in plan.values.iter().enumerate().skip(i + 1) {
                 let ((a_first, a_last), (b_first, b_last)) = (live(i), live(j));
-                let together = a.head == b.head && a_first <= b_last && b_first <= a_last;
+                let together = a.room == b.room && a_first <= b_last && b_first <= a_last;
                 let apart = a.range.end <= b.range.start || b.range.end <= a.range.start;
                 assert!(!together || apart, "{name}: values {i} and {j}");
             }
@@ -328,4 +339,36 @@ fn places_do_not_overlap() {
         let all: usize = plan.values.iter().map(|value| value.range.len()).sum();
         assert!(plan.trunk_len + plan.head_len < all, "{name}");
     }
+}
+
+/// The gradient by the input is a planned convolution with turned kernels: `<conv(x), y> = <x, gradient(y)>` for
+/// every x and y.
+#[test]
+fn input_gradient_is_a_planned_convolution() {
+    let sizes = ConvSizes {
+        input: Shape { c: 24, h: 11, w: 9 },
+        out_channels: 16,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        groups: 1,
+    };
+    let (inputs, outputs) = (sizes.input.c, sizes.out_channels);
+    let kernels = fractions(inputs * outputs * 9, 1);
+    let mut turned = vec![0.0; kernels.len()];
+    for (place, value) in turned.iter_mut().enumerate() {
+        let (input, output, k) = (place / 9 / outputs, place / 9 % outputs, place % 9);
+        *value = kernels[(output * inputs + input) * 9 + 8 - k];
+    }
+    let forward = PlannedConv::new(sizes, &kernels, &vec![0.0; outputs]);
+    let input = Shape { c: outputs, ..forward.output() };
+    let backward =
+        PlannedConv::new(ConvSizes { input, out_channels: inputs, ..sizes }, &turned, &vec![0.0; inputs]);
+    let (x, y) = (fractions(2 * sizes.input.len(), 2), fractions(2 * forward.output().len(), 3));
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>();
+    for (x, y) in x.chunks(sizes.input.len()).zip(y.chunks(forward.output().len())) {
+        let (there, back) = (dot(&forward.run(x, false), y), dot(x, &backward.run(y, false)));
+        assert!((there - back).abs() < 1e-4 * there.abs().max(10.0), "{there} and {back}");
+    }
+    assert_eq!(forward.run(&x, true)[..forward.output().len()], forward.run(&x[..sizes.input.len()], true));
 }

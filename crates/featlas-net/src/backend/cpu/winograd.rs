@@ -63,6 +63,11 @@ impl Winograd {
         Self { weights, ..winograd }
     }
 
+    /// The packed weights.
+    pub(crate) fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
     pub(crate) fn kind(&self) -> TileKind {
         self.kind
     }
@@ -94,10 +99,10 @@ impl Winograd {
     }
 
     /// Images of a task where tasks are whole images.
-    pub(crate) fn images_per_task(&self, n: usize) -> usize {
+    pub(crate) fn images_per_task(&self, n: usize, threads: usize) -> usize {
         let most = (TASK_TILES / (self.tiles.0 * self.tiles.1)).max(1);
         // No thread should stand idle because another has two images.
-        most.min(n.div_ceil(rayon::current_num_threads())).max(1)
+        most.min(n.div_ceil(threads)).max(1)
     }
 
     /// Blocks of the output whose products a task keeps at a time.
@@ -126,9 +131,8 @@ impl Winograd {
         }
         let input_len = self.geometry.input_len();
         let plane_len = output.len() / n / task.place.blocks;
-        let threads = rayon::current_num_threads();
         let per_image = self.tiles.0 * self.tiles.1;
-        let group = self.images_per_task(n);
+        let group = self.images_per_task(n, task.threads);
         let band_rows = if group > 1 {
             self.tiles.0
         } else {
@@ -144,7 +148,7 @@ impl Winograd {
             images: group,
             band_len: if band_rows == self.tiles.0 { plane_len } else { band_rows * row_len },
         };
-        if cut.tasks(n) < threads {
+        if cut.tasks(n) < task.threads {
             self.run_by_step(images, n, task, output, scratch);
             return;
         }
