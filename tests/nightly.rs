@@ -201,6 +201,78 @@ fn an_atlas_of_other_taps_is_refused_before_any_work() {
     assert_eq!(snapshot(&desk.path("atlas")), before);
 }
 
+/// `--precision int8`: the first night measures the scales, later nights and queries use the same.
+#[test]
+fn an_atlas_of_integers_keeps_its_scales() {
+    let desk = desk();
+    let images = desk.draw_images(3, 5);
+    let extract = |precision: &'static str, out: &'static str| {
+        ["extract", "--images", "images", "--out", out, "--precision", precision, "--batch", "4"]
+    };
+    desk.ok(extract("f32", "real"));
+    desk.ok(extract("int8", "atlas"));
+    let fingerprint = || {
+        read_json(&desk.path("atlas/atlas.json"))["fingerprint"]["calibration"].as_str().unwrap().to_owned()
+    };
+    let scales = fingerprint();
+    assert!(scales.starts_with("10 images; conv1 -"), "{scales}");
+    let figures = |figure: &str| {
+        let run = read_json(&desk.path("atlas/run.json"));
+        run["stages"][0]["figures"][figure].as_f64().unwrap_or_else(|| panic!("no {figure} in {run}"))
+    };
+    let images_of = || {
+        let run = read_json(&desk.path("atlas/run.json"));
+        ["calibration_images", "compared_images"].map(|figure| run["stages"][0]["figures"][figure].as_u64())
+    };
+    assert_eq!(images_of(), [Some(10), Some(5)]);
+    assert!(figures("cosine_to_f32_worst") > 0.999 && figures("cosine_to_f32_mean") < 1.0);
+    let (real, whole) = (features(&desk.path("real")), features(&desk.path("atlas")));
+    assert_ne!(real, whole);
+    for (path, real) in &real {
+        let dot = |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(a, b)| f64::from(a * b)).sum() };
+        let whole = &whole[path];
+        assert!(dot(real, whole) / (dot(real, real) * dot(whole, whole)).sqrt() > 0.999, "{path}");
+    }
+
+    // The same again is no work; a new image does not move the scales of the old ones.
+    let before = snapshot(&desk.path("atlas"));
+    desk.ok(extract("int8", "atlas"));
+    assert_eq!(snapshot(&desk.path("atlas")), before);
+    write_scene(&images.join("later.jpg"), 1, 77);
+    desk.ok(extract("int8", "atlas"));
+    assert_eq!(fingerprint(), scales);
+    assert_eq!(images_of(), [Some(10), Some(1)]);
+    let later = features(&desk.path("atlas"));
+    assert!(whole.iter().all(|(path, row)| later[path] == *row));
+
+    // Another precision is another atlas.
+    let said = desk.run(extract("f32", "atlas"));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    assert!(said.stderr.contains("precision"), "{}", said.stderr);
+    let said = desk.run(extract("int8", "real"));
+    assert_eq!(said.code, Some(1), "{}", said.stderr);
+    let said = desk.run([
+        "extract",
+        "--images",
+        "images",
+        "--out",
+        "x",
+        "--precision",
+        "int8",
+        "--backend",
+        "candle",
+    ]);
+    assert!(said.code == Some(1) && said.stderr.contains("precision"), "{}", said.stderr);
+
+    // A query is computed as the rows were: a copy of an image lies at distance 0 from it.
+    desk.ok(["index", "atlas"]);
+    fs_err::copy(images.join("later.jpg"), desk.path("copy.jpg")).unwrap();
+    let said = desk.ok(["query", "atlas", "copy.jpg", "--k", "3", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(said.stdout.lines().next().unwrap()).unwrap();
+    assert_eq!(answer["neighbors"][0]["path"], "later.jpg", "{answer}");
+    assert!(answer["neighbors"][0]["distance"].as_f64().unwrap() < 1e-6, "{answer}");
+}
+
 #[test]
 fn several_conv_layers_can_be_tapped_at_once() {
     let desk = desk();

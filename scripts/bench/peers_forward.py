@@ -1,9 +1,11 @@
-"""Images/s of ONNX Runtime, OpenVINO and PyTorch (f32, random weights) for any network that featlas has a twin of.
+"""Images/s of ONNX Runtime, OpenVINO and PyTorch (random weights) for any network that featlas has a twin of.
 
 The same lines as `scripts/bench/forward`, so that the two can be set side by side in one run:
 
     pip install torch torchvision onnx onnxruntime openvino
     python scripts/bench/peers_forward.py --model vgg16 --batches 1 8 --threads 2
+
+All in f32 but `openvino-bf16`, which asks for bf16 and says what it got: f32 on a processor without bf16.
 """
 
 import argparse
@@ -79,13 +81,14 @@ def main():
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--peers", nargs="+", default=["onnxruntime", "openvino", "torch", "torch-channels-last"])
+    parser.add_argument("--peers", nargs="+",
+                        default=["onnxruntime", "openvino", "openvino-bf16", "torch", "torch-channels-last"])
     args = parser.parse_args()
 
-    def report(peer, batch, call):
+    def report(peer, batch, call, precision="f32"):
         if peer in args.peers:
             rate = round(median_rate(batch, call, args.repeats), 1)
-            line = {"peer": peer, "model": args.model, "precision": "f32", "batch": batch, "images_per_s": rate}
+            line = {"peer": peer, "model": args.model, "precision": precision, "batch": batch, "images_per_s": rate}
             print(json.dumps(line), flush=True)
 
     torch.set_num_threads(args.threads)
@@ -101,13 +104,17 @@ def main():
     for batch in args.batches:
         x = np.random.default_rng(0).random((batch, 3, 224, 224), dtype=np.float32)
         report("onnxruntime", batch, lambda: session.run(None, {"x": x}))
-        if "openvino" in args.peers:
+        for peer, precision in [("openvino", "f32"), ("openvino-bf16", "bf16")]:
+            if peer not in args.peers:
+                continue
             model = core.read_model(path)
             model.reshape([batch, 3, 224, 224])
             settings = {"INFERENCE_NUM_THREADS": args.threads, "PERFORMANCE_HINT": "LATENCY",
-                        "INFERENCE_PRECISION_HINT": "f32"}
-            request = core.compile_model(model, "CPU", settings).create_infer_request()
-            report("openvino", batch, lambda: request.infer([x]))
+                        "INFERENCE_PRECISION_HINT": precision}
+            compiled = core.compile_model(model, "CPU", settings)
+            got = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
+            request = compiled.create_infer_request()
+            report(peer, batch, lambda: request.infer([x]), {"float32": "f32", "bfloat16": "bf16"}.get(got, got))
         for peer, layout in [("torch", torch.contiguous_format), ("torch-channels-last", torch.channels_last)]:
             net = net.to(memory_format=layout)
             tensor = torch.from_numpy(x).to(memory_format=layout)

@@ -9,6 +9,8 @@ pub enum Stage {
     List,
     /// Drawing the demo's images.
     Draw,
+    /// Measuring the scales of integer arithmetic.
+    Calibrate,
     /// Decoding images and running the network.
     Extract,
     /// Reading features back.
@@ -47,6 +49,7 @@ impl Stage {
         match self {
             Self::List => "list",
             Self::Draw => "draw",
+            Self::Calibrate => "calibrate",
             Self::Extract => "extract",
             Self::Load => "load",
             Self::Index => "index",

@@ -45,7 +45,7 @@ fn main() -> Result<(), Error> {
         None => random_model(&args.model)?,
     };
     let taps = model.resolve_taps(&[])?;
-    let backend = args.backend.open(&model)?;
+    let backend = args.backend.open(&model, None)?;
     let source = Source::open(&args.folder, &SourceOptions::default())?;
     let bench = Bench { args: &args, source, model: &model, taps: &taps };
     let idle = Idle { dim: taps.feature.dim, channels: taps.convs.iter().map(|tap| tap.channels).collect() };
@@ -134,7 +134,8 @@ impl Bench<'_> {
         // The listing counts too.
         report.secs = start.elapsed().as_secs_f64();
         report.images_per_sec = (report.rows + report.rejects) as f64 / report.secs;
-        let bytes = atlas.commits().iter().flat_map(|commit| commit.files()).map(|file| file.bytes).sum();
+        let bytes =
+            atlas.commits().iter().flat_map(featlas_store::Commit::files).map(|file| file.bytes).sum();
         Ok((report, bytes))
     }
 

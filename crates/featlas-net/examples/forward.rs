@@ -3,14 +3,15 @@
 //! ```text
 //! cargo run --release -p featlas-net --example forward -- --model alexnet --batches 1 8 64 --threads 2
 //! ```
-//! `--backend candle` measures the reference instead; `--layers` prints what each layer takes, and its
+//! `--precision int8` multiplies integers, with scales from the batch itself, and prints the cosine of the
+//! features to f32; `--backend candle` measures the reference instead; `--layers` prints what each layer takes, and its
 //! share of the multiply-adds that the processor can do at best, measured in the same run.
 
-#![expect(clippy::print_stdout, reason = "its output is what it is for")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "its output is what it is for")]
 
 use featlas_net::arch::Naming;
 use featlas_net::weights::Weights;
-use featlas_net::{Backend, BackendKind, Batch, CpuBackend, Model, Taps, architecture};
+use featlas_net::{Backend, BackendKind, Batch, CpuBackend, Model, Precision, Ranges, Taps, architecture};
 use rayon::prelude::*;
 use std::borrow::Cow;
 use std::error::Error;
@@ -23,6 +24,7 @@ const REPEATS: usize = 5;
 struct Options {
     model: String,
     backend: BackendKind,
+    precision: Precision,
     batches: Vec<usize>,
     threads: usize,
     layers: bool,
@@ -35,19 +37,25 @@ fn main() -> Result<(), Box<dyn Error>> {
     let model = random_model(&options.model)?;
     let taps = model.resolve_taps(&[])?;
     let taps = if options.logits { taps } else { taps.without_logits() };
+    let ranges = match options.precision {
+        Precision::Int8 => Some(calibrate(&model, &taps)?),
+        Precision::F32 => None,
+    };
     if options.layers {
-        let backend = CpuBackend::new(&model);
+        let backend = ranges
+            .as_ref()
+            .map_or_else(|| CpuBackend::new(&model), |ranges| CpuBackend::with_ranges(&model, ranges));
         for &batch in &options.batches {
             print_layers(&backend, &random_batch(&model, batch), &taps, options.threads)?;
         }
         return Ok(());
     }
-    let backend = options.backend.open(&model)?;
+    let backend = options.backend.open(&model, ranges.as_ref())?;
     for &n in &options.batches {
         let rate = measure(&*backend, &random_batch(&model, n), &taps)?;
         let peer = if backend.name() == "cpu" { "featlas" } else { "featlas-candle" };
         let line = serde_json::json!({
-            "peer": peer, "model": options.model, "precision": "f32", "batch": n,
+            "peer": peer, "model": options.model, "precision": options.precision.name(), "batch": n,
             "images_per_s": (rate * 10.0).round() / 10.0,
         });
         println!("{line}");
@@ -59,6 +67,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         model: "alexnet".to_owned(),
         backend: BackendKind::Cpu,
+        precision: Precision::F32,
         batches: vec![1, 8, 32, 64],
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         layers: false,
@@ -78,8 +87,13 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             |text: &String| text.parse().map_err(|_parse| format!("expected a number, got `{text}`"));
         match name.as_str() {
             "--model" => options.model = one()?,
-            "--precision" if one()? == "f32" => {}
-            "--precision" => return Err(format!("expected `f32`, got `{}`", one()?)),
+            "--precision" => {
+                options.precision = match one()?.as_str() {
+                    "f32" => Precision::F32,
+                    "int8" => Precision::Int8,
+                    other => return Err(format!("expected `f32` or `int8`, got `{other}`")),
+                }
+            }
             "--backend" => {
                 options.backend = match one()?.as_str() {
                     "cpu" => BackendKind::Cpu,
@@ -150,6 +164,21 @@ fn random_batch(model: &Model, n: usize) -> Batch {
         }
     }
     batch
+}
+
+/// The ranges of a few images' activations; says on stderr how close integers come to f32 on them.
+fn calibrate(model: &Model, taps: &Taps) -> Result<Ranges, Box<dyn Error>> {
+    let batch = random_batch(model, 4);
+    let reference = CpuBackend::new(model);
+    let mut ranges = Ranges::default();
+    reference.calibrate(&batch, taps, &mut ranges)?;
+    let expected = reference.forward(&batch, taps)?.features;
+    let got = CpuBackend::with_ranges(model, &ranges).forward(&batch, taps)?.features;
+    let dot =
+        |a: &[f32], b: &[f32]| -> f64 { a.iter().zip(b).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum() };
+    let cosine = dot(&got, &expected) / (dot(&got, &got) * dot(&expected, &expected)).sqrt();
+    eprintln!("cosine to f32: {cosine:.7}");
+    Ok(ranges)
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

@@ -37,7 +37,7 @@ pub mod weights;
 pub use arch::{Architecture, EMBEDDED_MODEL, Layer, LayerId, Op, Shape, architecture, architectures};
 pub use backend::{
     Activation, Backend, BackendKind, Batch, CandleBackend, ConvMaxima, ConvSizes, CpuBackend, Isa,
-    LayerTime, Outputs, PlannedConv, Precision,
+    LayerTime, Outputs, PlannedConv, Precision, Ranges, RangesError,
 };
 pub use error::{NetError, PthError};
 pub use model::{LayerTensor, Model, top_k_classes};

@@ -1,10 +1,10 @@
 //! Opening an atlas for a stage: the model it was made with, the sources it was made from.
 
 use crate::stage::name;
-use crate::{PipelineError, Settings};
+use crate::{PipelineError, Settings, calibration};
 use featlas_extract::{SourceSpec, open_sources};
 use featlas_image::{DecodeOptions, Limits, Source, SourceOptions, decoder_versions};
-use featlas_net::{Model, Taps};
+use featlas_net::{Model, Ranges, Taps};
 use featlas_store::{Atlas, ConvColumns, Fingerprint, Schema};
 use std::path::{Path, PathBuf};
 
@@ -78,11 +78,18 @@ pub(crate) fn schema_of(taps: &Taps) -> Schema {
     }
 }
 
-/// Everything that decides a feature's value, by name.
-pub(crate) fn fingerprint_of(model: &Model, taps: &Taps, settings: &Settings) -> Fingerprint {
+/// Everything that decides a feature's value, by name; `ranges` are the scales of integer arithmetic.
+pub(crate) fn fingerprint_of(
+    model: &Model,
+    taps: &Taps,
+    settings: &Settings,
+    ranges: Option<&Ranges>,
+) -> Fingerprint {
     let convs: Vec<&str> = taps.convs.iter().map(|conv| conv.name.as_str()).collect();
     let of_model = model.fingerprint_fields().into_iter();
+    let of_ranges = ranges.map(|ranges| (calibration::FIELD.to_owned(), ranges.to_string()));
     of_model
+        .chain(of_ranges)
         .fold(Fingerprint::new(), |fingerprint, (name, value)| fingerprint.with(name, value))
         .with("feature", taps.feature.column.clone())
         .with("conv taps", convs.join(","))

@@ -98,6 +98,22 @@ pub enum PipelineError {
         /// The atlas.
         atlas: PathBuf,
     },
+    /// The scales that an atlas carries cannot be read.
+    #[error("the `calibration` of the atlas is not one: `{}`", atlas.display())]
+    Calibration {
+        /// What is wrong.
+        source: featlas_net::RangesError,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// Integer arithmetic needs scales, and these come from images.
+    #[error(
+        "`--precision int8` takes its scales from the images, and none of the {images} looked at can be read"
+    )]
+    NoCalibration {
+        /// Looked at.
+        images: usize,
+    },
     /// The weights are not those the atlas was made with.
     #[error("the weights are not those of the atlas: expected {expected}, got {got}: `{}`", path.display())]
     OtherWeights {

@@ -2,12 +2,12 @@
 
 use crate::atlas::{decode_options, fingerprint_of, open_settings_sources, schema_of};
 use crate::stage::name;
-use crate::{PipelineError, Settings, StageSummary};
+use crate::{PipelineError, Settings, StageSummary, calibration};
 use featlas_core::{Digest, ImageId, Progress};
 use featlas_extract::{Engine, ExtractError, ExtractOptions, ExtractReport, plan};
 use featlas_image::Source;
-use featlas_net::Model;
-use featlas_store::{Atlas, Fingerprint, Manifest, SourceRecord, StageRecord, StoreError};
+use featlas_net::{BackendKind, Model, Precision};
+use featlas_store::{Atlas, Manifest, SourceRecord, StageRecord, StoreError};
 use std::path::{Path, PathBuf};
 
 /// Brings the features of the atlas up to date with the sources; makes the atlas if there is none.
@@ -24,9 +24,17 @@ pub fn extract(
     let mut model = Model::open(&settings.model, settings.weights.as_deref())?;
     let taps = model.resolve_taps(&settings.taps)?;
     let schema = schema_of(&taps);
-    let fingerprint = fingerprint_of(&model, &taps, settings);
+    let integers = settings.precision == Precision::Int8;
 
-    let existing = open_existing(&settings.out, &fingerprint)?;
+    let existing = open_existing(&settings.out)?;
+    // An atlas keeps the scales that its first run measured.
+    let mut ranges = match &existing {
+        Some(atlas) if integers => calibration::stored_in(atlas)?,
+        _ => None,
+    };
+    if let Some(atlas) = &existing {
+        atlas.require_fingerprint(&fingerprint_of(&model, &taps, settings, ranges.as_ref()))?;
+    }
     let mut known = existing.as_ref().map(Atlas::known_images).transpose()?.unwrap_or_default();
     if settings.retry_rejects {
         forget_rejects(&mut known);
@@ -39,6 +47,15 @@ pub fn extract(
             settings.images.iter().map(|path| format!("`{}`", path.display())).collect();
         return Err(ExtractError::NoImages { sources: sources.join(", ") }.into());
     }
+
+    let measured = if integers && !plan.work.is_empty() {
+        let images = (&sources[..], &plan.work[..]);
+        Some(calibration::measure(&model, &taps, images, ranges.take(), progress)?)
+    } else {
+        None
+    };
+    let ranges = measured.as_ref().map(|measured| &measured.ranges).or(ranges.as_ref());
+    let fingerprint = fingerprint_of(&model, &taps, settings, ranges);
 
     let records = source_records(&sources);
     let mut atlas = match existing {
@@ -56,8 +73,13 @@ pub fn extract(
     // Recorded before the first row, so that a killed run's rows know their sources.
     let source_numbers = register_sources(&mut atlas, &records, params.clone())?;
 
-    let backend = settings.backend.open(&model)?;
+    let backend = settings.backend.open(&model, ranges)?;
     model.release_weights();
+    let figures = match &measured {
+        Some(measured) => measured.compare(&*backend, &taps)?,
+        None => serde_json::Value::Null,
+    };
+    drop(measured);
     let engine = Engine {
         backend: &*backend,
         preprocess: model.preprocess(),
@@ -75,18 +97,14 @@ pub fn extract(
     record(&mut atlas, params, report.secs)?;
     drop(lock);
     let items = report.rows + report.rejects;
-    let figures = serde_json::Value::Null;
     let summary = StageSummary::done(name::EXTRACT, report.secs, items, "images", figures);
     Ok((atlas, summary, report))
 }
 
-/// Opens the atlas at `root`, if there is one and it was made in the same way.
-fn open_existing(root: &Path, fingerprint: &Fingerprint) -> Result<Option<Atlas>, PipelineError> {
+/// Opens the atlas at `root`, if there is one.
+fn open_existing(root: &Path) -> Result<Option<Atlas>, PipelineError> {
     match Atlas::open(root) {
-        Ok(atlas) => {
-            atlas.require_fingerprint(fingerprint)?;
-            Ok(Some(atlas))
-        }
+        Ok(atlas) => Ok(Some(atlas)),
         Err(StoreError::NotAnAtlas { .. }) => Ok(None),
         Err(err) => Err(err.into()),
     }
@@ -181,6 +199,9 @@ fn validate(settings: &Settings) -> Result<(), PipelineError> {
     }
     if settings.shard_rows == 0 {
         return wrong("shard-rows", "must be at least 1");
+    }
+    if settings.precision == Precision::Int8 && settings.backend != BackendKind::Cpu {
+        return wrong("precision", "is int8, which the backend `cpu` alone computes in");
     }
     if !(0.0..=1.0).contains(&settings.max_rejects) {
         return wrong("max-rejects", "is a share: expected a number from 0 to 1");

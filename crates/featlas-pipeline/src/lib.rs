@@ -4,6 +4,7 @@
 
 mod atlas;
 mod basis;
+mod calibration;
 mod demo;
 mod embed;
 mod error;
@@ -37,6 +38,7 @@ pub use explain::{
 };
 pub use extract::extract;
 pub use featlas_index::Metric;
+pub use featlas_net::Precision;
 pub use gallery::gallery;
 pub use index::index;
 pub use insights::{DEFAULT_DUPLICATE_LIMIT, Insights};
@@ -51,6 +53,6 @@ pub use run::{run, run_extract, run_one};
 pub use settings::{
     DEFAULT_ACCURACY_QUERIES, DEFAULT_BATCH, DEFAULT_MAX_REJECTS, DEFAULT_POSTER_SIZE_PX, DEFAULT_SHARD_ROWS,
     DEFAULT_TOP, DEFAULT_ZOOM_PX, EmbedSettings, GallerySettings, IndexSettings, PosterFit, PosterFormat,
-    PosterKind, PosterSettings, Precision, ReportSettings, Settings, ShowLabels, Space, TileSource,
+    PosterKind, PosterSettings, ReportSettings, Settings, ShowLabels, Space, TileSource,
 };
 pub use summary::{RunSummary, StageSummary};

@@ -6,7 +6,7 @@ mod sheet;
 
 use crate::atlas::{open_model_of, settings_of};
 use crate::index::open_index;
-use crate::{PipelineError, Space};
+use crate::{PipelineError, Space, calibration};
 use featlas_core::{Digest, ImageId, Neighbor, Progress, RgbImage, RowsView, Stage};
 use featlas_index::Index;
 use featlas_net::{Backend, Batch, Preprocess, Taps};
@@ -187,7 +187,7 @@ impl Network {
     fn open(atlas: &Atlas, weights: Option<&Path>) -> Result<Self, PipelineError> {
         let model = open_model_of(atlas, weights)?;
         let taps = model.resolve_taps(&[atlas.manifest().schema.feature_column.clone()])?.without_logits();
-        let backend = settings_of(atlas)?.backend.open(&model)?;
+        let backend = settings_of(atlas)?.backend.open(&model, calibration::stored_in(atlas)?.as_ref())?;
         Ok(Self { preprocess: model.preprocess().clone(), backend, taps })
     }
 

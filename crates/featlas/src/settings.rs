@@ -41,9 +41,7 @@ pub(crate) fn apply(flags: &ExtractFlags, settings: &mut Settings) {
         settings.weights.clone_from(&flags.weights);
     }
     set(flags.taps.as_ref(), &mut settings.taps);
-    if let Some(PrecisionArg::F32) = flags.precision {
-        settings.precision = Precision::F32;
-    }
+    set(flags.precision.map(Precision::from).as_ref(), &mut settings.precision);
     set(flags.backend.map(BackendKind::from).as_ref(), &mut settings.backend);
     set(flags.batch.map(count).as_ref(), &mut settings.batch);
     set(flags.threads.map(count).as_ref(), &mut settings.threads);
@@ -63,6 +61,15 @@ pub(crate) fn apply(flags: &ExtractFlags, settings: &mut Settings) {
 /// A count from the command line, whose parser has bounded it.
 pub(crate) fn count(n: u64) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+impl From<PrecisionArg> for Precision {
+    fn from(precision: PrecisionArg) -> Self {
+        match precision {
+            PrecisionArg::F32 => Self::F32,
+            PrecisionArg::Int8 => Self::Int8,
+        }
+    }
 }
 
 impl From<BackendArg> for BackendKind {

@@ -12,7 +12,7 @@ use crate::taps::Taps;
 use serde::{Deserialize, Serialize};
 
 pub use candle::CandleBackend;
-pub use cpu::{ConvSizes, CpuBackend, Isa, LayerTime, PlannedConv, Precision};
+pub use cpu::{ConvSizes, CpuBackend, Isa, LayerTime, PlannedConv, Ranges, RangesError};
 
 /// Normalized inputs: `(n, 3, px, px)`, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,15 +129,40 @@ impl BackendKind {
         }
     }
 
-    /// Makes the backend; it has its own copy of the weights.
+    /// Makes the backend; it has its own copy of the weights. With `ranges`, [`Self::Cpu`] multiplies integers;
+    /// candle always computes in f32.
     ///
     /// # Errors
     /// [`NetError::Compute`] if candle cannot make its tensors.
-    pub fn open(self, model: &Model) -> Result<Box<dyn Backend>, NetError> {
-        Ok(match self {
-            Self::Cpu => Box::new(CpuBackend::new(model)),
-            Self::Candle => candle::open_best(model)?,
+    pub fn open(self, model: &Model, ranges: Option<&Ranges>) -> Result<Box<dyn Backend>, NetError> {
+        Ok(match (self, ranges) {
+            (Self::Cpu, None) => Box::new(CpuBackend::new(model)),
+            (Self::Cpu, Some(ranges)) => Box::new(CpuBackend::with_ranges(model, ranges)),
+            (Self::Candle, _) => candle::open_best(model)?,
         })
+    }
+}
+
+/// The numbers that are multiplied.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Precision {
+    /// 32-bit floats throughout.
+    #[default]
+    F32,
+    /// Integers, with a scale for every output channel and for the input of every layer: weights of 8 bits in
+    /// the fully connected layers and of 13 in the convolutions, activations of as many (11 to 16) as 32-bit
+    /// sums hold. The inputs' scales come from [`Ranges`].
+    Int8,
+}
+
+impl Precision {
+    /// As written in the fingerprint and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Int8 => "int8",
+        }
     }
 }
 

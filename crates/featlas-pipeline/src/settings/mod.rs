@@ -6,7 +6,7 @@ mod index;
 mod poster;
 mod report;
 
-use featlas_net::BackendKind;
+use featlas_net::{BackendKind, Precision};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -108,23 +108,6 @@ impl Settings {
     pub fn num_threads(&self) -> usize {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         if self.threads == 0 { cores() } else { self.threads }
-    }
-}
-
-/// Arithmetic of the network.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Precision {
-    /// 32-bit floating point.
-    F32,
-}
-
-impl Precision {
-    /// As written in the fingerprint.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::F32 => "f32",
-        }
     }
 }
 

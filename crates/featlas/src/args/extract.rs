@@ -38,7 +38,7 @@ pub(crate) struct ExtractFlags {
     /// Layers to read, such as conv3,conv5,fc7 [default: the last conv layer and the model's feature]
     #[arg(long, value_name = "LAYERS", value_delimiter = ',')]
     pub(crate) taps: Option<Vec<String>>,
-    /// Arithmetic of the network [default: f32]
+    /// Arithmetic of the network; int8 takes its scales from the images [default: f32]
     #[arg(long, value_enum)]
     pub(crate) precision: Option<PrecisionArg>,
     /// Program that runs the network; features of two differ in their last bits [default: cpu]
@@ -75,7 +75,10 @@ pub(crate) struct ExtractFlags {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum PrecisionArg {
+    /// 32-bit floats
     F32,
+    /// Integers: 8-bit weights in the fully connected layers, 13-bit in the convolutions
+    Int8,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

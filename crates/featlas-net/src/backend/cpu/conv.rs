@@ -3,6 +3,7 @@
 use super::direct::Direct;
 use super::kernels::{Aligned, BLOCK, Band, Cut, Isa, TileKind, bands, max_pool};
 use super::layout::{blocks, map_len};
+use super::ranges::Range;
 use super::scratch::Scratch;
 use super::winograd::Winograd;
 use crate::arch::Shape;
@@ -105,6 +106,8 @@ pub(crate) struct Convolution {
     output: Shape,
     method: Method,
     bias: Aligned,
+    /// Whether products are of integers.
+    whole: bool,
 }
 
 #[derive(Debug)]
@@ -116,7 +119,18 @@ enum Method {
 impl Convolution {
     /// Chooses the method and packs the weights.
     pub(crate) fn new(isa: Isa, geometry: Geometry, kernels: &[f32], bias: &[f32]) -> Self {
-        Self::with_method(isa, geometry, choose(&geometry), kernels, bias)
+        Self::with_range(isa, geometry, kernels, bias, None)
+    }
+
+    /// The same; with a range of the input, products are of integers.
+    pub(crate) fn with_range(
+        isa: Isa,
+        geometry: Geometry,
+        kernels: &[f32],
+        bias: &[f32],
+        range: Option<Range>,
+    ) -> Self {
+        Self::with_method(isa, geometry, choose(&geometry, range.is_some()), kernels, bias, range)
     }
 
     /// The same by Winograd's method with tiles of that kind, or directly.
@@ -126,16 +140,17 @@ impl Convolution {
         tiles: Option<TileKind>,
         kernels: &[f32],
         bias: &[f32],
+        range: Option<Range>,
     ) -> Self {
         let output = geometry.output();
         let mut padded = Aligned::zeros(blocks(output.c) * BLOCK);
         padded[..output.c].copy_from_slice(bias);
         let kernels = Kernels { values: kernels, geometry: &geometry };
         let method = match tiles {
-            Some(kind) => Method::Winograd(Winograd::new(isa, kind, &geometry, kernels)),
-            None => Method::Direct(Direct::new(isa, &geometry, kernels)),
+            Some(kind) => Method::Winograd(Winograd::new(isa, kind, &geometry, kernels, range)),
+            None => Method::Direct(Direct::new(isa, &geometry, kernels, range)),
         };
-        Self { isa, geometry, output, method, bias: padded }
+        Self { isa, geometry, output, method, bias: padded, whole: range.is_some() }
     }
 
     pub(crate) fn geometry(&self) -> &Geometry {
@@ -144,12 +159,18 @@ impl Convolution {
 
     /// What a report calls the method.
     pub(crate) fn method(&self) -> &'static str {
-        match &self.method {
-            Method::Direct(_) => "direct",
-            Method::Winograd(winograd) => match winograd.kind() {
+        match (&self.method, self.whole) {
+            (Method::Direct(_), false) => "direct",
+            (Method::Direct(_), true) => "direct, integers",
+            (Method::Winograd(winograd), false) => match winograd.kind() {
                 TileKind::F4x3 => "winograd 4x4, 3x3",
                 TileKind::F6x3 => "winograd 6x6, 3x3",
                 TileKind::F4x5 => "winograd 4x4, 5x5",
+            },
+            (Method::Winograd(winograd), true) => match winograd.kind() {
+                TileKind::F4x3 => "winograd 4x4, 3x3, integers",
+                TileKind::F6x3 => "winograd 6x6, 3x3, integers",
+                TileKind::F4x5 => "winograd 4x4, 5x5, integers",
             },
         }
     }
@@ -282,22 +303,26 @@ pub(crate) struct Task<'a> {
 const TRANSFORM_COST: f64 = 6.0;
 
 /// The kind of Winograd tile that needs the least work, or none if the direct method needs less.
-fn choose(geometry: &Geometry) -> Option<TileKind> {
+fn choose(geometry: &Geometry, integers: bool) -> Option<TileKind> {
     let output = geometry.output();
     if geometry.planar || geometry.window.stride != 1 {
         return None;
     }
     let parts = geometry.parts();
     let (inputs, outputs) = (blocks(geometry.input.c) * BLOCK, blocks(output.c) * BLOCK);
+    // Products of integers take half as long.
+    let transform_cost = if integers { 2.0 * TRANSFORM_COST } else { TRANSFORM_COST };
     let per_cell = (inputs * outputs / parts) as f64;
     let direct = output.cells() as f64 * geometry.window.kernel.pow(2) as f64 * per_cell;
     [TileKind::F4x3, TileKind::F6x3, TileKind::F4x5]
         .into_iter()
         .filter(|kind| kind.kernel() == geometry.window.kernel)
+        // Its interpolation amplifies what rounding leaves too much for thirteen layers in a row.
+        .filter(|&kind| !integers || kind != TileKind::F6x3)
         .map(|kind| {
             let tiles = output.h.div_ceil(kind.side()) * output.w.div_ceil(kind.side());
             let points = (tiles * kind.points().pow(2)) as f64;
-            (kind, points * (per_cell + TRANSFORM_COST * (inputs + outputs) as f64))
+            (kind, points * (per_cell + transform_cost * (inputs + outputs) as f64))
         })
         .filter(|&(_, cost)| cost < direct)
         .min_by(|a, b| a.1.total_cmp(&b.1))

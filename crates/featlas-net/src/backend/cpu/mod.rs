@@ -5,6 +5,9 @@
 //! Activations lie in blocks of 16 channels ([`layout`]), so that one layout serves vectors of 4, 8 and 16
 //! lanes and a cell of a block is a cache line.
 //!
+//! With [`Precision::Int8`] the weights are integers, and so are the activations while they are multiplied
+//! ([`kernels`]); between the layers they stay f32, and what does not multiply is the same.
+//!
 //! Every value is computed by the same operations in the same order whatever lies beside its image: batch
 //! size and number of threads change no bit. Another instruction set may (without fused multiply-add every
 //! product is rounded).
@@ -17,31 +20,33 @@ pub(crate) mod layout;
 mod linear;
 mod maps;
 mod plan;
+mod ranges;
 mod scratch;
 mod sink;
 mod standalone;
 #[cfg(test)]
 mod tests;
+mod weights;
 mod winograd;
 
 use super::{Activation, Backend, Batch, Outputs};
-use crate::arch::{Architecture, LayerId, Op, Shape};
+use crate::arch::{Architecture, Shape};
 use crate::error::NetError;
 use crate::model::Model;
 use crate::taps::Taps;
 use buffers::{Activations, Pass, head_buffers, trunk_buffers};
 use kernels::Aligned;
-use linear::Linear;
 use plan::{Plan, Read, Step, StepOp, Want, memory_shapes};
 use rayon::prelude::*;
 use sink::{Sink, SinkPart, wants_of};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
+use weights::{Weights, factor_name, pack_layer};
 
 pub(crate) use conv::{Convolution, Finish, Geometry, Place};
 pub(crate) use kernels::BLOCK;
 pub use kernels::Isa;
-pub use plan::Precision;
+pub use ranges::{Ranges, RangesError};
 pub(crate) use scratch::Scratch;
 pub use standalone::{ConvSizes, PlannedConv};
 
@@ -70,15 +75,6 @@ pub struct CpuBackend {
     pass_limit: (usize, usize),
 }
 
-/// The packed weights of a layer.
-#[derive(Debug)]
-enum Weights {
-    None,
-    Conv(Box<Convolution>),
-    /// Matrices applied one after the other.
-    Linear(Vec<Linear>),
-}
-
 /// What one layer of a forward pass took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LayerTime {
@@ -104,12 +100,24 @@ impl CpuBackend {
 
     /// The same for a given instruction set.
     pub fn with_isa(model: &Model, isa: Isa) -> Self {
+        Self::pack(model, isa, None)
+    }
+
+    /// A backend that multiplies integers ([`Precision::Int8`](super::Precision::Int8)), scaled for `ranges`.
+    ///
+    /// A layer that `ranges` does not name stays in f32.
+    pub fn with_ranges(model: &Model, ranges: &Ranges) -> Self {
+        Self::pack(model, Isa::best(), Some(ranges))
+    }
+
+    fn pack(model: &Model, isa: Isa, ranges: Option<&Ranges>) -> Self {
         let architecture = model.architecture().clone();
         let shapes = model.shapes().to_vec();
         let px = model.preprocess().input_px() as usize;
         let input = Shape { c: 3, h: px, w: px };
         let memory = memory_shapes(&architecture, &shapes, input);
-        let weights = (0..shapes.len()).map(|index| pack_layer(model, isa, index, &memory)).collect();
+        let weights =
+            (0..shapes.len()).map(|index| pack_layer(model, (isa, ranges), index, &memory)).collect();
         Self {
             isa,
             architecture,
@@ -138,7 +146,7 @@ impl CpuBackend {
         let mut times: Vec<LayerTime> = Vec::new();
         let n = batch.len();
         let count = |products: usize| products as u64;
-        let mut observe = |step: &Step, took: Duration| {
+        let mut observe = |step: &Step, _source: Activations<'_>, took: Duration| {
             let layer = &self.architecture.layers[step.layer].name;
             let (method, products, done) = match (&step.op, &self.weights[step.layer]) {
                 (StepOp::Conv { .. }, Weights::Conv(conv)) => {
@@ -146,7 +154,7 @@ impl CpuBackend {
                 }
                 (StepOp::Linear { factor, .. }, Weights::Linear(factors)) => {
                     let products = factors[*factor].products();
-                    ("linear", products, products)
+                    (factors[*factor].method(), products, products)
                 }
                 (StepOp::Read(_), _) => ("tap", 0, 0),
                 (StepOp::Gather | StepOp::Scatter | StepOp::Import | StepOp::Flatten, _) => ("reorder", 0, 0),
@@ -165,6 +173,28 @@ impl CpuBackend {
         let mut sink = Sink::of(taps, self.architecture.num_classes, n);
         self.run(batch, &wants_of(taps, &self.architecture), &mut sink, Some(&mut observe));
         Ok(times)
+    }
+
+    /// Widens `ranges` by what the layers that `taps` depend on read of `batch`.
+    ///
+    /// # Errors
+    /// As [`Backend::forward`].
+    pub fn calibrate(&self, batch: &Batch, taps: &Taps, ranges: &mut Ranges) -> Result<(), NetError> {
+        self.check_size(batch)?;
+        let mut observe = |step: &Step, source: Activations<'_>, _took: Duration| {
+            let layer = &self.architecture.layers[step.layer].name;
+            match (&step.op, &self.weights[step.layer]) {
+                (StepOp::Conv { .. }, _) => ranges.include(layer, source.values),
+                (StepOp::Linear { factor, .. }, Weights::Linear(factors)) => {
+                    ranges.include(&factor_name(layer, *factor, factors.len()), source.values);
+                }
+                _ => {}
+            }
+        };
+        let mut sink = Sink::of(taps, self.architecture.num_classes, batch.len());
+        self.run(batch, &wants_of(taps, &self.architecture), &mut sink, Some(&mut observe));
+        ranges.add_images(batch.len());
+        Ok(())
     }
 
     fn check_size(&self, batch: &Batch) -> Result<(), NetError> {
@@ -188,7 +218,7 @@ impl CpuBackend {
     /// convolutions' weights again for every pass costs less than the activations' way to memory and back.
     fn images_per_pass(&self, plan: &Plan, n: usize, threads: usize) -> usize {
         let (cached, most) = self.pass_limit;
-        let bytes = plan.precision.activation_bytes();
+        let bytes = size_of::<f32>();
         let trunk = (plan.trunk_len * bytes).max(1);
         let steps = &plan.steps[..plan.head];
         let weights: usize = steps
@@ -239,7 +269,7 @@ impl CpuBackend {
                     trunk_buffers(plan, step, batch, pass.images.clone(), &mut pass.handover, &mut arena);
                 self.step(step, inner, source, output, &mut pass.sink);
                 if let Some(observe) = observe {
-                    observe(step, start.elapsed());
+                    observe(step, source, start.elapsed());
                 }
             }
             self.arenas.give(arena);
@@ -258,7 +288,7 @@ impl CpuBackend {
                 let (source, output) = head_buffers(plan, step, batch, &handover, &mut arena);
                 self.step(step, threads, source, output, &mut sink);
                 if let Some(observe) = &mut observe {
-                    observe(step, start.elapsed());
+                    observe(step, source, start.elapsed());
                 }
             }
         }
@@ -297,7 +327,7 @@ impl CpuBackend {
                 let Weights::Linear(factors) = &self.weights[step.layer] else {
                     unreachable!("packed by new()")
                 };
-                factors[factor].run(input, n, relu, output);
+                factors[factor].run(input, n, relu, output, &self.scratch);
             }
             StepOp::Read(read) => sink.read(read, Activations { shape, vector, n, values: input }),
         }
@@ -327,33 +357,5 @@ impl Backend for CpuBackend {
     }
 }
 
-/// Is shown every step and what it took.
-type Observer<'a> = &'a mut dyn FnMut(&Step, Duration);
-
-/// Packs the weights of layer `index`; `memory` are the sizes in which activations lie.
-fn pack_layer(model: &Model, isa: Isa, index: usize, memory: &[Shape]) -> Weights {
-    let layer = &model.architecture().layers[index];
-    if !layer.op.has_weights() {
-        return Weights::None;
-    }
-    let px = model.preprocess().input_px() as usize;
-    let source = layer.inputs[0].index();
-    let input = source.map_or(Shape { c: 3, h: px, w: px }, |i| memory[i]);
-    let tensors = model.layer_tensors(LayerId::new(index));
-    let (bias, matrices) = tensors.split_last().expect("a layer with weights has a bias");
-    if let Op::Conv { out_channels, kernel, stride, padding, groups } = layer.op {
-        let window = super::ops::Window { kernel, stride, padding };
-        let geometry = Geometry { input, out_channels, window, groups, planar: source.is_none() };
-        return Weights::Conv(Box::new(Convolution::new(isa, geometry, &matrices[0].values, &bias.values)));
-    }
-    let mut input = input;
-    let count = matrices.len();
-    let factors = matrices.iter().enumerate().map(|(factor, matrix)| {
-        let outputs = matrix.parameter.shape[0];
-        let bias: &[f32] = if factor + 1 == count { &bias.values } else { &[] };
-        let linear = Linear::new(isa, input, outputs, &matrix.values, bias);
-        input = Shape { c: outputs, h: 1, w: 1 };
-        linear
-    });
-    Weights::Linear(factors.collect())
-}
+/// Is shown every step, what it read and what it took.
+type Observer<'a> = &'a mut dyn FnMut(&Step, Activations<'_>, Duration);

@@ -12,24 +12,6 @@ use crate::arch::{Architecture, LayerId, Op, Pooling, Shape};
 use crate::backend::ops::{Lrn, Window};
 use std::ops::Range;
 
-/// The number format that a plan computes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum Precision {
-    /// 32-bit floats throughout.
-    #[default]
-    F32,
-}
-
-impl Precision {
-    /// Bytes that an activation takes.
-    pub(crate) fn activation_bytes(self) -> usize {
-        match self {
-            Self::F32 => size_of::<f32>(),
-        }
-    }
-}
-
 /// Something to be read, and the layer it is read of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Want {
@@ -142,8 +124,6 @@ pub(crate) struct Plan {
     pub(crate) head_len: usize,
     /// Values of an image in each of the buffers between them.
     pub(crate) handover_lens: Vec<usize>,
-    /// What the weights and activations are kept in.
-    pub(crate) precision: Precision,
 }
 
 /// For every layer, the size in which its activation lies in memory.
@@ -498,14 +478,6 @@ impl<'a> Planner<'a> {
             *end = (*end).max(start + len);
             placed.push(Value { shape, vector, room, range: start..start + len });
         }
-        Plan {
-            steps: self.steps,
-            head,
-            values: placed,
-            trunk_len,
-            head_len,
-            handover_lens,
-            precision: Precision::F32,
-        }
+        Plan { steps: self.steps, head, values: placed, trunk_len, head_len, handover_lens }
     }
 }

@@ -1,5 +1,8 @@
+mod integers;
+
 use super::conv::{Finish, Place, Pool};
 use super::kernels::TileKind;
+use super::linear::Linear;
 use super::plan::{Room, Source};
 use super::*;
 use crate::backend::ops::Window;
@@ -86,7 +89,7 @@ fn check(geometry: Geometry, relu: bool) {
     for (isa, method) in
         Isa::all().into_iter().flat_map(|isa| methods(&geometry).into_iter().map(move |m| (isa, m)))
     {
-        let conv = Convolution::with_method(isa, geometry, method, &kernels, &bias);
+        let conv = Convolution::with_method(isa, geometry, method, &kernels, &bias, None);
         let what = format!("{geometry:?}, {}, {}", conv.method(), isa.name());
         let got = run(&conv, &maps, finish(1), out, n);
         let typical = (fan_in as f64).sqrt();
@@ -186,7 +189,7 @@ fn kernel_matrices_fit_the_transforms() {
             layout::to_map(&image, geometry.input, &mut map);
             let expected = convolve(&image, &geometry, &kernels, &[0.0], false);
             for isa in Isa::all() {
-                let conv = Convolution::with_method(isa, geometry, Some(kind), &kernels, &[0.0]);
+                let conv = Convolution::with_method(isa, geometry, Some(kind), &kernels, &[0.0], None);
                 let got =
                     run(&conv, &map, Finish { relu: false, pool: None, threads: 1 }, geometry.output(), 1);
                 crate::testing::assert_close(&format!("{kind:?}, {place}"), &got, &expected, 1e-5, 10.0);
@@ -212,9 +215,9 @@ fn fully_connected_layers_equal_their_definition() {
             }
             let mut vector = vec![0.0; map.len()];
             layout::gather(&map, n, &mut vector);
-            let linear = Linear::new(isa, input, outputs, &weights, &bias);
+            let linear = Linear::new(isa, input, outputs, &weights, &bias, None);
             let mut out = vec![0.0; linear.output_len(n)];
-            linear.run(&vector, n, false, &mut out);
+            linear.run(&vector, n, false, &mut out, &Scratch::default());
             for (i, image) in images.chunks(input.len()).enumerate() {
                 let mut got = vec![0.0; outputs];
                 layout::from_vector(&out, n, i, &mut got);
@@ -293,9 +296,8 @@ fn plans_hold_what_is_wanted_and_no_more() {
     };
     let taps = model.resolve_taps(&[]).unwrap();
     // conv5 is tapped, so its pool stands apart; the ReLUs and the first two pools do not.
-    let (layers, plan) = names(&taps);
+    let (layers, _) = names(&taps);
     assert_eq!(layers, "conv1 conv2 conv3 conv4 conv5 relu5 pool5 fc6 fc7 relu7 fc8");
-    assert_eq!(plan.precision, Precision::F32);
     let (layers, _) = names(&taps.clone().without_logits());
     assert_eq!(layers, "conv1 conv2 conv3 conv4 conv5 relu5 pool5 fc6 fc7 relu7");
     let mean = model.resolve_taps(&["conv3_mean".to_owned(), "conv2".to_owned()]).unwrap().without_logits();

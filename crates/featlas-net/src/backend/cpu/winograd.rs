@@ -5,11 +5,14 @@
 //! three steps in its own buffer; where there are few, each step is shared out by itself.
 
 use super::conv::{Geometry, Kernels, Pool, Task};
+use super::direct::LARGEST_WEIGHT;
 use super::kernels::{
-    Aligned, BLOCK, Band, Cut, Isa, Panels, Product, Start, TileKind, TileOutput, TileRows, Walk, bands,
-    input_transform, multiply, output_transform, pack_panels,
+    Aligned, BLOCK, Band, Cut, Finishing, IntProduct, Integers, Isa, Level, Panels, Product, Start, TileKind,
+    TileOutput, TileRows, Walk, bands, input_transform, integers, integers_mut, multiply, multiply_integers,
+    output_transform, pack_integers, pack_panels,
 };
 use super::layout::blocks;
+use super::ranges::Range as ValueRange;
 use super::scratch::Scratch;
 use crate::arch::Shape;
 use rayon::prelude::*;
@@ -29,21 +32,44 @@ pub(crate) struct Winograd {
     output: Shape,
     /// Rows and columns of tiles.
     tiles: (usize, usize),
-    /// For each point and part, its panels.
+    /// For each point and part, its panels; of 16-bit integers where there is `whole`.
     weights: Aligned,
+    /// Where products are of integers: how.
+    whole: Option<Whole>,
+}
+
+/// How the points multiply integers.
+#[derive(Debug)]
+struct Whole {
+    integers: Integers,
+    /// How the values of each point are rounded.
+    levels: Vec<Level>,
+    /// What a unit of each channel's sum is worth, for each point and part.
+    units: Vec<f32>,
 }
 
 impl Winograd {
-    pub(crate) fn new(isa: Isa, kind: TileKind, geometry: &Geometry, kernels: Kernels<'_>) -> Self {
+    /// Packs the weights; with a range of the input, as integers.
+    pub(crate) fn new(
+        isa: Isa,
+        kind: TileKind,
+        geometry: &Geometry,
+        kernels: Kernels<'_>,
+        range: Option<ValueRange>,
+    ) -> Self {
         let output = geometry.output();
         let tiles = (output.h.div_ceil(kind.side()), output.w.div_ceil(kind.side()));
-        let winograd = Self { kind, geometry: *geometry, output, tiles, weights: Aligned::default() };
+        let empty = Aligned::default();
+        let winograd = Self { kind, geometry: *geometry, output, tiles, weights: empty, whole: None };
         let points = kind.points() * kind.points();
         let (parts, depth) = (geometry.parts(), winograd.in_blocks() * BLOCK);
         let channels = output.c / parts;
         let part_len = blocks(channels) * BLOCK * depth;
         let matrix = kind.kernel_matrix();
-        let mut weights = Aligned::zeros(points * parts * part_len);
+        let width = if range.is_some() { 2 } else { 1 };
+        let mut weights = Aligned::zeros(points * parts * part_len / width);
+        let integers = Integers::of(isa);
+        let mut scales = vec![None; points * parts];
         // Evaluated channel by channel into one line per point, then packed point by point.
         for part in 0..parts {
             let mut evaluated = vec![0.0_f32; points * channels * depth];
@@ -54,13 +80,35 @@ impl Winograd {
                     evaluate(&matrix, kind, kernel, |point, value| band.plane(point)[input] = value);
                 }
             });
-            let panels = weights.par_chunks_exact_mut(part_len).enumerate();
-            panels.filter(|(index, _)| index % parts == part).for_each(|(index, panels)| {
+            let panels = weights.par_chunks_exact_mut(part_len / width).zip(&mut scales).enumerate();
+            panels.filter(|(index, _)| index % parts == part).for_each(|(index, (panels, scales))| {
                 let values = &evaluated[index / parts * channels * depth..];
-                pack_panels(isa, channels, depth, panels, |channel, k| values[channel * depth + k]);
+                let weight = |channel: usize, k: usize| values[channel * depth + k];
+                if range.is_some() {
+                    let panels = integers_mut::<i16>(panels);
+                    *scales =
+                        Some(pack_integers(integers, (channels, depth), LARGEST_WEIGHT, panels, weight));
+                } else {
+                    pack_panels(isa, channels, depth, panels, weight);
+                }
             });
         }
-        Self { weights, ..winograd }
+        let whole = range.map(|range| {
+            let scales: Vec<_> = scales.into_iter().flatten().collect();
+            let levels = scales.chunks_exact(parts).zip(reach_at_points(kind, range.widened())).map(
+                |(scales, reach)| {
+                    let limit = scales.iter().map(|scales| scales.limit).min().unwrap_or(i16::MAX);
+                    Level::new(reach, limit)
+                },
+            );
+            let levels: Vec<Level> = levels.collect();
+            let units = scales.iter().enumerate().flat_map(|(index, scales)| {
+                let of_level = levels[index / parts].unit();
+                scales.units.iter().map(move |unit| unit * of_level)
+            });
+            Whole { integers, units: units.collect(), levels }
+        });
+        Self { weights, whole, ..winograd }
     }
 
     /// The packed weights.
@@ -111,10 +159,20 @@ impl Winograd {
         (PRODUCT_BYTES / block).next_multiple_of(2).clamp(2, self.out_blocks().next_multiple_of(2))
     }
 
+    /// Places of the evaluated input of one point of `tiles` tiles; each holds two integers.
+    fn input_stride(&self, tiles: usize) -> usize {
+        let len = point_len(tiles, self.geometry.parts() * self.in_blocks());
+        if self.whole.is_some() { len / 2 } else { len }
+    }
+
+    fn levels(&self) -> Option<&[Level]> {
+        self.whole.as_ref().map(|whole| &whole.levels[..])
+    }
+
     /// What [`Self::task`] needs for rows `rows` of tiles (all of them if `None`) of `images` images.
     pub(crate) fn scratch_len(&self, images: usize, rows: Option<Range<usize>>) -> usize {
         let tiles = images * rows.map_or(self.tiles.0, |rows| rows.len()) * self.tiles.1;
-        let inputs = point_len(tiles, self.geometry.parts() * self.in_blocks());
+        let inputs = self.input_stride(tiles);
         self.points() * (inputs + point_len(tiles, self.group_blocks(tiles)))
     }
 
@@ -200,15 +258,15 @@ impl Winograd {
         let input_len = self.geometry.input_len();
         let num_images = images.len() / input_len;
         let count = num_images * tiles.count();
-        let (parts, in_blocks, out_blocks) = (self.geometry.parts(), self.in_blocks(), self.out_blocks());
-        let input_stride = point_len(count, parts * in_blocks);
+        let (parts, out_blocks) = (self.geometry.parts(), self.out_blocks());
+        let input_stride = self.input_stride(count);
         let (evaluated, products) = scratch.split_at_mut(self.points() * input_stride);
         let mut points = Band::whole(evaluated, input_stride);
         let in_plane = self.geometry.input.cells() * BLOCK;
         for (image, values) in images.chunks_exact(input_len).enumerate() {
             for (block, plane) in values.chunks_exact(in_plane).enumerate() {
                 let at = (block * count + image * tiles.count()) * BLOCK;
-                input_transform(task.isa, self.kind, plane, &tiles, &mut points, at);
+                input_transform(task.isa, self.kind, plane, &tiles, self.levels(), &mut points, at);
             }
         }
         let group = self.group_blocks(count);
@@ -217,10 +275,9 @@ impl Winograd {
             for first in (0..out_blocks).step_by(group) {
                 let width = group.min(out_blocks - first);
                 for point in 0..self.points() {
-                    let input = &evaluated[point * input_stride + part * in_blocks * count * BLOCK..];
-                    let (product, at) = self.product(input, count, (point, part), first..first + width);
-                    let mut sums = Band::whole(&mut products[point * stride..][..stride], count * BLOCK);
-                    multiply(task.isa, &product, &mut sums, at);
+                    let input = &evaluated[point * input_stride..][..input_stride];
+                    let sums = &mut products[point * stride..][..stride];
+                    self.multiply(task.isa, (input, count), (point, part), first..first + width, sums);
                 }
                 for image in 0..num_images {
                     for block in 0..width {
@@ -236,31 +293,45 @@ impl Winograd {
         }
     }
 
-    /// The product of one point and part for some blocks of the output, and where it begins.
-    fn product<'a>(
-        &'a self,
-        input: &'a [f32],
-        tiles: usize,
+    /// The products of one point and part for some blocks of the output: `input` is what the point was
+    /// evaluated to.
+    fn multiply(
+        &self,
+        isa: Isa,
+        (input, tiles): (&[f32], usize),
         (point, part): (usize, usize),
         out: Range<usize>,
-    ) -> (Product<'a>, (usize, usize)) {
+        products: &mut [f32],
+    ) {
         let depth = self.in_blocks() * BLOCK;
-        let product = Product {
-            input,
-            walk: Walk::blocked(self.in_blocks(), tiles * BLOCK),
-            rows: tiles,
-            lines: 1,
-            line_stride: 0,
-            weights: Panels {
-                values: &self.panels(point, part)[out.start * BLOCK * depth..],
-                depth,
-                first: 0,
-            },
-            blocks: out.len(),
-            start: Start::Zero,
-            relu: false,
+        let (from, first_weight) = (part * depth * tiles, out.start * BLOCK * depth);
+        let walk = Walk::blocked(self.in_blocks(), tiles * BLOCK);
+        let (rows, lines, line_stride, blocks) = (tiles, 1, 0, out.len());
+        let panels = self.panels(point, part);
+        let output = &mut Band::whole(products, tiles * BLOCK);
+        let Some(whole) = &self.whole else {
+            let weights = Panels { values: &panels[first_weight..], depth, first: 0 };
+            let (input, start) = (&input[from..], Start::Zero);
+            let product =
+                Product { input, walk, rows, lines, line_stride, weights, blocks, start, relu: false };
+            multiply(isa, &product, output, (0, 0));
+            return;
         };
-        (product, (0, 0))
+        let of_part = (point * self.geometry.parts() + part) * self.out_blocks() + out.start;
+        let product = IntProduct {
+            input: &integers::<i16>(input)[from..],
+            walk,
+            rows,
+            lines,
+            line_stride,
+            weights: &integers::<i16>(panels)[first_weight..],
+            depth,
+            first: 0,
+            blocks,
+            go_on: false,
+            finish: Some(Finishing { units: &whole.units[of_part * BLOCK..], bias: None, relu: false }),
+        };
+        multiply_integers(whole.integers, &product, output, (0, 0));
     }
 
     /// Takes all tiles through one step after the other, each shared out among the threads.
@@ -268,14 +339,15 @@ impl Winograd {
         let tiles = self.tile_rows(0..self.tiles.0);
         let count = n * tiles.count();
         let (parts, in_blocks, out_blocks) = (self.geometry.parts(), self.in_blocks(), self.out_blocks());
-        let input_stride = point_len(count, parts * in_blocks);
+        let input_stride = self.input_stride(count);
         let stride = point_len(count, parts * out_blocks);
         let in_plane = self.geometry.input.cells() * BLOCK;
         let total_in = parts * in_blocks;
         scratch.lend(self.points() * (input_stride + stride), |buffer| {
             let (evaluated, products) = buffer.split_at_mut(self.points() * input_stride);
-            let by_block =
-                Cut { planes: self.points(), plane_len: input_stride, images: 1, band_len: count * BLOCK };
+            // Of integers each place holds two.
+            let band_len = if self.whole.is_some() { count * BLOCK / 2 } else { count * BLOCK };
+            let by_block = Cut { planes: self.points(), plane_len: input_stride, images: 1, band_len };
             bands(evaluated, by_block).for_each(|(part, mut points)| {
                 if part.band >= total_in {
                     return; // What keeps the planes apart.
@@ -283,7 +355,7 @@ impl Winograd {
                 for image in 0..n {
                     let plane = &images[(image * total_in + part.band) * in_plane..][..in_plane];
                     let at = image * tiles.count() * BLOCK;
-                    input_transform(task.isa, self.kind, plane, &tiles, &mut points, at);
+                    input_transform(task.isa, self.kind, plane, &tiles, self.levels(), &mut points, at);
                 }
             });
             // Panels are not cut, and every thread should find some.
@@ -296,11 +368,9 @@ impl Winograd {
                     .for_each(|(part, products)| {
                         products.par_chunks_mut(step * count * BLOCK).enumerate().for_each(
                             |(i, products)| {
-                                let input =
-                                    &evaluated[point * input_stride + part * in_blocks * count * BLOCK..];
+                                let input = &evaluated[point * input_stride..][..input_stride];
                                 let out = i * step..((i + 1) * step).min(out_blocks);
-                                let (product, at) = self.product(input, count, (point, part), out);
-                                multiply(task.isa, &product, &mut Band::whole(products, count * BLOCK), at);
+                                self.multiply(task.isa, (input, count), (point, part), out, products);
                             },
                         );
                     });
@@ -325,6 +395,24 @@ impl Winograd {
 /// of a tile do not fall into the same set of a cache.
 fn point_len(tiles: usize, blocks: usize) -> usize {
     ((tiles * blocks) | 1) * BLOCK
+}
+
+/// How far from 0 values get at each point, if those of the input lie in `range`.
+fn reach_at_points(kind: TileKind, range: ValueRange) -> impl Iterator<Item = f32> {
+    let (matrix, n) = (kind.input_matrix(), kind.points());
+    let extreme = move |row: usize, column: usize, sign: f64| -> f64 {
+        let pairs = (0..n).flat_map(|y| (0..n).map(move |x| (y, x)));
+        pairs
+            .map(|(y, x)| sign * matrix[row * n + y] * matrix[column * n + x])
+            .map(|factor| (factor * f64::from(range.low)).max(factor * f64::from(range.high)))
+            .sum()
+    };
+    (0..n * n).map(move |point| {
+        let (row, column) = (point / n, point % n);
+        #[expect(clippy::cast_possible_truncation, reason = "a scale needs no more digits")]
+        let reach = extreme(row, column, 1.0).max(extreme(row, column, -1.0)) as f32;
+        reach
+    })
 }
 
 /// `G g G^T` in f64: the kernel at every point.

@@ -73,6 +73,38 @@ impl DerefMut for Aligned {
     }
 }
 
+/// A number that weights or activations are kept in where products are of integers.
+pub(crate) trait Integer: Copy + Send + Sync + 'static {
+    /// `value`, which must fit.
+    fn of(value: i16) -> Self;
+}
+
+impl Integer for i16 {
+    fn of(value: i16) -> Self {
+        value
+    }
+}
+
+impl Integer for i8 {
+    fn of(value: i16) -> Self {
+        Self::try_from(value).expect("weights are scaled to their width")
+    }
+}
+
+/// The memory of `values` as integers, several in each place.
+pub(crate) fn integers<I: Integer>(values: &[f32]) -> &[I] {
+    // SAFETY: the two integers of the trait are smaller than an f32, which is aligned for them, and take any
+    // bits; the slice ends where `values` does.
+    unsafe { std::slice::from_raw_parts(values.as_ptr().cast(), size_of_val(values) / size_of::<I>()) }
+}
+
+/// The memory of `values` as integers to write, several in each place.
+pub(crate) fn integers_mut<I: Integer>(values: &mut [f32]) -> &mut [I] {
+    let len = size_of_val(values) / size_of::<I>();
+    // SAFETY: as in `integers`; an f32 takes any bits as well.
+    unsafe { std::slice::from_raw_parts_mut(values.as_mut_ptr().cast(), len) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,5 +120,8 @@ mod tests {
         assert_eq!(values.len(), 19);
         values.reserve(40);
         assert_eq!(values.len(), 40);
+        integers_mut::<i16>(&mut values)[3] = -5;
+        assert_eq!(integers::<i16>(&values)[..5], [0, 0, 0, -5, 0]);
+        assert_eq!(integers::<i8>(&values)[5..9], [0, -5, -1, 0].map(|v: i8| v)[..]);
     }
 }

@@ -51,17 +51,25 @@ macro_rules! on_every_set {
 
 mod aligned;
 mod band;
+mod integer;
 mod peak;
 mod pool;
 mod product;
 mod simd;
+mod tile;
 mod transform;
+mod whole;
 
-pub(crate) use aligned::Aligned;
+#[cfg(test)]
+pub(crate) use aligned::Integer;
+pub(crate) use aligned::{Aligned, integers, integers_mut};
 pub(crate) use band::{Band, Cut, bands};
+pub(crate) use integer::{Finishing, IntProduct, Integers, multiply_integers, pack_integers};
 pub(crate) use pool::max_pool;
 pub(crate) use product::{Panels, Product, Start, Walk, multiply, pack_panels};
-pub(crate) use transform::{TileKind, TileOutput, TileRows, input_transform, output_transform};
+pub(crate) use tile::TileKind;
+pub(crate) use transform::{TileOutput, TileRows, input_transform, output_transform};
+pub(crate) use whole::{Level, round_to_whole};
 
 /// Channels of a block: activations are `(n, c / 16, h, w, 16)`, so that a cell's block is one cache line
 /// and one, two or four vectors.

@@ -40,7 +40,7 @@ impl Walk {
     }
 
     /// Values from the first to the last that `rows` rows read.
-    fn reach(self, rows: usize) -> usize {
+    pub(super) fn reach(self, rows: usize) -> usize {
         if rows == 0 || self.depth() == 0 {
             return 0;
         }

@@ -5,66 +5,36 @@
 //! `m + r - 1` points, multiplied, and interpolated. The points are 0, ±1, ±2, (±1/2,) infinity.
 
 use super::band::Band;
-use super::simd::Simd;
+use super::simd::{Portable, Simd};
+use super::tile::TileKind;
+use super::whole::Level;
 use super::{BLOCK, Isa};
 use std::ops::Range;
 
-/// A kind of tile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum TileKind {
-    /// `F(4x4, 3x3)`: 36 products for 16 cells.
-    F4x3,
-    /// `F(6x6, 3x3)`: 64 products for 36 cells.
-    F6x3,
-    /// `F(4x4, 5x5)`: 64 products for 16 cells.
-    F4x5,
-}
-
 impl TileKind {
-    /// Side of the tile of the output.
-    pub(crate) fn side(self) -> usize {
-        match self {
-            Self::F4x3 | Self::F4x5 => 4,
-            Self::F6x3 => 6,
-        }
-    }
-
-    /// Side of the tile of the input: the number of points.
-    pub(crate) fn points(self) -> usize {
-        match self {
-            Self::F4x3 => 6,
-            Self::F6x3 | Self::F4x5 => 8,
-        }
-    }
-
-    /// Side of the kernel.
-    pub(crate) fn kernel(self) -> usize {
-        self.points() + 1 - self.side()
-    }
-
-    /// `(points, kernel)`, row-major: evaluates a kernel at the points. Follows from the points and from
-    /// how the rows of the input's transform are scaled: the row of point `a` is the product of all
-    /// `x - b` over the other points `b`, whose value at `a` is divided out here.
-    pub(crate) fn kernel_matrix(self) -> Vec<f64> {
-        // The row of point 0 is scaled by this in `input`.
-        let (finite, zero_scale): (&[f64], f64) = match self {
-            Self::F4x3 => (&[0.0, 1.0, -1.0, 2.0, -2.0], 1.0),
-            Self::F6x3 | Self::F4x5 => (&[0.0, 1.0, -1.0, 2.0, -2.0, 0.5, -0.5], -1.0),
-        };
-        let r = self.kernel();
-        let mut matrix = Vec::with_capacity(self.points() * r);
-        for (i, &a) in finite.iter().enumerate() {
-            let others = finite.iter().enumerate().filter(|&(j, _)| j != i);
-            let scale: f64 =
-                others.map(|(_, &b)| a - b).product::<f64>() * if i == 0 { zero_scale } else { 1.0 };
-            let mut power = 1.0 / scale;
-            for _ in 0..r {
-                matrix.push(power);
-                power *= a;
+    /// The row-major `(points, points)` matrix that evaluates the input's values at the points.
+    pub(crate) fn input_matrix(self) -> Vec<f64> {
+        let n = self.points();
+        let mut matrix = vec![0.0; n * n];
+        for column in 0..n {
+            for (row, value) in self.evaluate_unit(column).into_iter().enumerate().take(n) {
+                matrix[row * n + column] = f64::from(value);
             }
         }
-        matrix.extend((0..r).map(|j| if j + 1 == r { 1.0 } else { 0.0 }));
         matrix
+    }
+
+    /// The points' values of the input that is 1 at place `column` and 0 elsewhere.
+    fn evaluate_unit(self, column: usize) -> Vec<f32> {
+        let unit = |place: usize| if place == column { [1.0; 8] } else { [0.0; 8] };
+        // SAFETY: plain Rust asks for no instruction set.
+        unsafe {
+            match self {
+                Self::F4x3 => F4x3::input::<Portable>(std::array::from_fn(unit)).map(|v| v[0]).to_vec(),
+                Self::F6x3 => F6x3::input::<Portable>(std::array::from_fn(unit)).map(|v| v[0]).to_vec(),
+                Self::F4x5 => F4x5::input::<Portable>(std::array::from_fn(unit)).map(|v| v[0]).to_vec(),
+            }
+        }
     }
 }
 
@@ -229,6 +199,9 @@ impl TileRows {
 /// Evaluates one block of channels of one image at the points: `plane` is `(h, w, 16)`; point `p` of tile
 /// `t` goes to plane `p` of `points`, at `at + 16 * t`.
 ///
+/// With `levels`, one for each point, the values are rounded to whole numbers of 16 bits: each place of
+/// `points` then holds two of them, and `at` counts them.
+///
 /// # Panics
 /// If a slice is shorter than the tiles demand.
 pub(crate) fn input_transform(
@@ -236,13 +209,24 @@ pub(crate) fn input_transform(
     kind: TileKind,
     plane: &[f32],
     tiles: &TileRows,
+    levels: Option<&[Level]>,
     points: &mut Band<'_>,
     at: usize,
 ) {
+    let width = if levels.is_some() { 2 } else { 1 };
+    let num_points = kind.points() * kind.points();
     assert!(plane.len() >= tiles.height * tiles.width * BLOCK, "a whole plane");
-    assert!(points.planes() >= kind.points() * kind.points(), "a plane for every point");
-    assert!(points.len() >= at + tiles.count() * BLOCK, "room for every tile");
-    let args = Input { plane: plane.as_ptr(), tiles, out: points.as_mut_ptr(0), stride: points.stride(), at };
+    assert!(points.planes() >= num_points, "a plane for every point");
+    assert!(points.len() * width >= at + tiles.count() * BLOCK, "room for every tile");
+    assert!(levels.is_none_or(|levels| levels.len() >= num_points), "a level for every point");
+    let args = Input {
+        plane: plane.as_ptr(),
+        tiles,
+        levels,
+        out: points.as_mut_ptr(0),
+        stride: points.stride(),
+        at,
+    };
     // SAFETY: an `Isa` exists only where the processor has its instructions; the asserts above are what the
     // transforms demand.
     unsafe { run_input(isa, kind, &args) }
@@ -301,6 +285,7 @@ pub(crate) fn output_transform(
 struct Input<'a> {
     plane: *const f32,
     tiles: &'a TileRows,
+    levels: Option<&'a [Level]>,
     out: *mut f32,
     stride: usize,
     at: usize,
@@ -390,11 +375,18 @@ unsafe fn input_tiles<S: Simd, W: Winograd<N, M>, const N: usize, const M: usize
                             between[x] = value;
                         }
                     }
-                    let out = args.out.add(args.at + tile * BLOCK + lane);
+                    let at = args.at + tile * BLOCK + lane;
                     for (y, line) in between.into_iter().enumerate() {
                         let line = W::input::<S>(line);
                         for (x, value) in line.into_iter().enumerate() {
-                            S::store(out.add((y * N + x) * args.stride), value);
+                            let point = args.out.add((y * N + x) * args.stride);
+                            let Some(levels) = args.levels else {
+                                S::store(point.add(at), value);
+                                continue;
+                            };
+                            let Level { scale, limit } = *levels.get_unchecked(y * N + x);
+                            let (scale, limit) = (S::splat(scale), S::splat(f32::from(limit)));
+                            S::store_whole(point.cast::<i16>().add(at), S::mul(value, scale), limit);
                         }
                     }
                     lane += S::LANES;
