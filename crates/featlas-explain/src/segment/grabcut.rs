@@ -57,13 +57,14 @@ impl Default for GrabCutParams {
 pub struct GrabCut {
     /// Row-major: whether a pixel is foreground.
     pub is_foreground: Vec<bool>,
-    /// The energy of the last cut: what its pixels cost under the mixtures it was made with, and its border.
+    /// Its energy: what its pixels cost under the mixtures it was made with, and its border.
     pub energy: f64,
 }
 
 /// Cuts `image` into foreground and background, from one mark a pixel (row-major).
 ///
-/// The same picture, marks and parameters give the same cut. Takes about 80 bytes a pixel.
+/// Of all rounds the cut with the least energy is kept: pixels go to components by density alone, so a round may cost
+/// more than the one before. The same picture, marks and parameters give the same cut. Takes about 80 bytes a pixel.
 /// Where a cut leaves one side without any pixel it is the last one, since there is nothing to learn from.
 ///
 /// # Errors
@@ -82,7 +83,7 @@ pub fn grab_cut(image: &RgbImage, marks: &[Mark], params: &GrabCutParams) -> Res
     let links = Links::new(image, params.gamma);
     let mut is_foreground: Vec<bool> = marks.iter().map(|mark| mark.is_foreground()).collect();
     let mut mixtures = first_mixtures(colors, &is_foreground, params.seed);
-    let mut energy = f64::INFINITY;
+    let mut best = GrabCut { is_foreground: is_foreground.clone(), energy: f64::INFINITY };
     for _ in 0..params.iterations.max(1) {
         let Some(before) = mixtures else { break };
         let component = |(&color, &side): (&Rgb, &bool)| before[usize::from(side)].component(color);
@@ -110,9 +111,12 @@ pub fn grab_cut(image: &RgbImage, marks: &[Mark], params: &GrabCutParams) -> Res
             };
         }
         let looks = costs.iter().zip(&is_foreground).map(|(cost, &side)| cost[usize::from(side)]);
-        energy = looks.sum::<f64>() + links.border(&is_foreground);
+        let energy = looks.sum::<f64>() + links.border(&is_foreground);
+        if energy < best.energy {
+            best = GrabCut { is_foreground: is_foreground.clone(), energy };
+        }
     }
-    Ok(GrabCut { is_foreground, energy })
+    Ok(best)
 }
 
 /// The mixtures of background and foreground before any cut; none if a side has no pixel.

@@ -68,9 +68,13 @@ impl Mixture {
         // An odd step does not fall into the columns of a picture of even width.
         let step = colors.len().div_ceil(SAMPLE) | 1;
         let sample: Vec<Rgb> = colors.iter().copied().step_by(step).collect();
+        let common = most_common(&sample);
         let mut best: Option<(f64, Self)> = None;
         for start in 0..STARTS {
-            let labels = kmeans(&sample, seed.wrapping_add(start));
+            // Every other start gives the most common color a component of its own: white paper and black night are one
+            // color, and the density there decides much of the energy.
+            let apart = common.filter(|_| start % 2 == 1);
+            let labels = first_labels(&sample, apart, seed.wrapping_add(start));
             let mut mixture = Self::learn(sample.iter().copied().zip(labels))?;
             for _ in 0..SETTLING_ROUNDS {
                 mixture = Self::learn(sample.iter().map(|&color| (color, mixture.component(color))))?;
@@ -183,12 +187,30 @@ fn determinant(&[rr, gg, bb, rg, rb, gb]: &[f64; 6]) -> f64 {
     rr * (gg * bb - gb * gb) - rg * (rg * bb - gb * rb) + rb * (rg * gb - gg * rb)
 }
 
-/// Gives each color to one of [`COMPONENTS`] clusters: k-means (Lloyd) from the centers of k-means++ (Arthur &
+/// The most common of `colors`; of equally common ones the darkest red.
+fn most_common(colors: &[Rgb]) -> Option<Rgb> {
+    let mut sorted = colors.to_vec();
+    sorted.sort_unstable();
+    let runs = sorted.chunk_by(|a, b| a == b);
+    // The last of equals wins a maximum; backward, that is the first.
+    runs.rev().max_by_key(|run| run.len()).map(|run| run[0])
+}
+
+/// Clusters by k-means, with the color `apart` in one of its own.
+fn first_labels(colors: &[Rgb], apart: Option<Rgb>, seed: u64) -> Vec<u8> {
+    let Some(apart) = apart else { return kmeans(colors, COMPONENTS, seed) };
+    let rest: Vec<Rgb> = colors.iter().copied().filter(|&color| color != apart).collect();
+    let mut labels = kmeans(&rest, COMPONENTS - 1, seed).into_iter();
+    let own = u8::try_from(COMPONENTS - 1).expect("five components");
+    colors.iter().map(|&color| if color == apart { own } else { labels.next().unwrap_or(own) }).collect()
+}
+
+/// Gives each color to one of `clusters`, at most [`COMPONENTS`]: k-means (Lloyd) from the centers of k-means++ (Arthur &
 /// Vassilvitskii 2007), of which each is the best of three candidates.
 ///
 /// The seed alone decides the candidates. Fewer distinct colors make fewer clusters.
-fn kmeans(colors: &[Rgb], seed: u64) -> Vec<u8> {
-    let mut centers = starting_centers(colors, seed);
+fn kmeans(colors: &[Rgb], clusters: usize, seed: u64) -> Vec<u8> {
+    let mut centers = starting_centers(colors, clusters, seed);
     let mut labels = vec![0_u8; colors.len()];
     for _ in 0..KMEANS_ROUNDS {
         let mut sums = [Moments::default(); COMPONENTS];
@@ -207,12 +229,12 @@ fn kmeans(colors: &[Rgb], seed: u64) -> Vec<u8> {
     labels
 }
 
-fn starting_centers(colors: &[Rgb], seed: u64) -> Vec<[f64; 3]> {
+fn starting_centers(colors: &[Rgb], clusters: usize, seed: u64) -> Vec<[f64; 3]> {
     let Some(last) = colors.len().checked_sub(1) else { return Vec::new() };
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut centers = vec![colors[rng.random_range(0..=last)]];
     let mut errors: Vec<u32> = colors.iter().map(|&color| squared(color, centers[0])).collect();
-    while centers.len() < COMPONENTS {
+    while centers.len() < clusters {
         let total: u64 = errors.iter().map(|&error| u64::from(error)).sum();
         if total == 0 {
             break;
@@ -317,12 +339,12 @@ mod tests {
         let mut state = 11;
         let colors: Vec<Rgb> = centers.iter().flat_map(|&c| cloud(c, 12, 200, &mut state)).collect();
         for seed in 0..20 {
-            let labels = kmeans(&colors, seed);
+            let labels = kmeans(&colors, COMPONENTS, seed);
             let mut seen: Vec<u8> = labels.chunks(200).map(|cloud| cloud[0]).collect();
             assert!(labels.chunks(200).all(|cloud| cloud.iter().all(|label| *label == cloud[0])), "{seed}");
             seen.sort_unstable();
             assert_eq!(seen, [0, 1, 2, 3, 4], "seed {seed}");
-            assert_eq!(labels, kmeans(&colors, seed));
+            assert_eq!(labels, kmeans(&colors, COMPONENTS, seed));
         }
     }
 
@@ -342,16 +364,28 @@ mod tests {
         let cost = |mixture: &Mixture| colors.iter().map(|&color| mixture.cost(color)).sum::<f64>();
         let best = cost(&Mixture::first(&colors, 3).unwrap());
         for seed in 3..3 + STARTS {
-            let labels = kmeans(&colors, seed);
+            let labels = kmeans(&colors, COMPONENTS, seed);
             assert!(best <= cost(&Mixture::learn(colors.iter().copied().zip(labels)).unwrap()) * 1.001);
         }
         assert!(Mixture::first(&[], 0).is_none());
     }
 
     #[test]
+    fn the_most_common_color_gets_a_component_of_its_own() {
+        let mut colors = cloud([200, 190, 180], 60, 900, &mut 8);
+        colors.extend(std::iter::repeat_n([255, 255, 255], 700));
+        colors.extend(cloud([236, 236, 236], 19, 200, &mut 9));
+        assert_eq!(most_common(&colors), Some([255, 255, 255]));
+        let mixture = Mixture::first(&colors, 0).unwrap();
+        // Its density is that of a covariance of 0.01 I, times its share.
+        let share = 700.0 / 1800.0_f64;
+        assert!((mixture.cost([255, 255, 255]) - (0.5 * 1e-6_f64.ln() - share.ln())).abs() < 0.01);
+    }
+
+    #[test]
     fn few_colors_make_few_clusters() {
-        assert!(kmeans(&[], 0).is_empty());
-        let labels = kmeans(&[[1, 1, 1], [9, 9, 9], [1, 1, 1]], 0);
+        assert!(kmeans(&[], COMPONENTS, 0).is_empty());
+        let labels = kmeans(&[[1, 1, 1], [9, 9, 9], [1, 1, 1]], COMPONENTS, 0);
         assert_eq!(labels[0], labels[2]);
         assert_ne!(labels[0], labels[1]);
     }
