@@ -5,11 +5,11 @@
 use featlas_core::RgbImage;
 use featlas_explain::segment::{GrabCut, GrabCutParams, Mark, grab_cut};
 use featlas_image::{DecodeOptions, decode, resize};
+use rayon::prelude::*;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 #[derive(Deserialize)]
 struct Golden {
@@ -97,9 +97,9 @@ impl Case {
 
     fn compare(&self, image: &RgbImage, mask: &[bool]) -> Match {
         assert_eq!(sha256(image), self.sha256, "the pixels of {} are not those that OpenCV cut", self.image);
-        let (marks, start) = (self.marks(), Instant::now());
+        let (marks, start) = (self.marks(), busy_millis());
         let GrabCut { is_foreground, energy } = grab_cut(image, &marks, &GrabCutParams::default()).unwrap();
-        let millis = start.elapsed().as_secs_f64() * 1e3;
+        let millis = busy_millis() - start;
         let count = |both: fn(bool, bool) -> bool| {
             is_foreground.iter().zip(mask).filter(|(a, b)| both(**a, **b)).count().max(1) as f64
         };
@@ -111,6 +111,13 @@ impl Case {
             millis,
         }
     }
+}
+
+/// How long this thread has been running on a core, where the system tells.
+fn busy_millis() -> f64 {
+    let text = fs_err::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split(' ').next().and_then(|nanos| nanos.parse::<f64>().ok());
+    nanos.map_or(f64::NAN, |nanos| nanos / 1e6)
 }
 
 fn sha256(image: &RgbImage) -> String {
@@ -163,13 +170,15 @@ fn photographs_are_cut_as_opencv_does() {
         println!("skipped: ../shared not found");
         return;
     }
-    let mut matches = Vec::new();
-    for (case, mask) in cases().iter().filter(|(case, _)| case.image.contains('.')) {
+    let cases = cases();
+    let photographs: Vec<_> = cases.iter().filter(|(case, _)| case.image.contains('.')).collect();
+    let compare = |(case, mask): &&(Case, Vec<bool>)| {
         let bytes = fs_err::read(folder.join(&case.image)).unwrap();
         let stored = DecodeOptions { apply_orientation: false, ..DecodeOptions::default() };
         let image = resize(&decode(&bytes, &stored).unwrap().image, case.width, case.height);
-        matches.push(case.compare(&image, mask));
-    }
+        case.compare(&image, mask)
+    };
+    let mut matches: Vec<Match> = photographs.par_iter().map(compare).collect();
     assert!(matches.len() >= 100);
     for sketch in ["rectangle", "cells"] {
         let mut ious: Vec<f64> =
@@ -181,12 +190,12 @@ fn photographs_are_cut_as_opencv_does() {
     }
     matches.sort_by(|a, b| a.millis.total_cmp(&b.millis));
     let (median, most) = (matches[matches.len() / 2].millis, matches[matches.len() - 1].millis);
-    println!("up to 400x300 pixels on one core: {median:.0} ms in the median, {most:.0} ms at most");
+    println!("up to 400x300 pixels: {median:.0} ms of one core in the median, {most:.0} ms at most");
     matches.sort_by(|a, b| b.excess.total_cmp(&a.excess));
-    for got in &matches[..10] {
+    for got in &matches[..4] {
         println!("{got:?}");
     }
-    // Each step lowers the energy to a local minimum only; on two of the sketches OpenCV's lies lower.
-    let higher = matches.iter().filter(|got| got.excess > 0.01).count();
-    assert!(higher <= 2, "{higher} cuts cost over 1 % more: {:?}", &matches[..higher]);
+    for got in &matches {
+        assert!(got.excess <= 0.01, "{got:?}");
+    }
 }

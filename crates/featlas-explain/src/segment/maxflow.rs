@@ -98,10 +98,13 @@ impl GridGraph {
         self.nodes[neighbor].residual[direction ^ 1] = capacity;
     }
 
-    /// Sets what may flow from the source to pixel `i` (positive) or from it to the sink (negative).
-    pub(crate) fn set_terminal(&mut self, i: usize, capacity: i32) {
+    /// Adds to what may flow from the source to pixel `i` (positive) or from it to the sink (negative).
+    ///
+    /// What already flows stays, and the next [`GridGraph::solve`] goes on from there (Kohli & Torr, "Dynamic Graph
+    /// Cuts", PAMI 2007): the cut is the one of the new capacities.
+    pub(crate) fn add_terminal(&mut self, i: usize, capacity: i32) {
         let node = self.index(i);
-        self.nodes[node].terminal = capacity;
+        self.nodes[node].terminal += capacity;
     }
 
     /// Whether pixel `i` is on the source's side of the cut, after [`GridGraph::solve`].
@@ -109,10 +112,12 @@ impl GridGraph {
         self.nodes[self.index(i)].tree == Tree::Source
     }
 
-    /// Sends as much as possible from the source to the sink and returns how much it was.
+    /// Sends as much as possible from the source to the sink and returns how much it was, beside what flowed before.
     pub(crate) fn solve(&mut self) -> i64 {
+        (self.time, self.flow) = (0, 0);
         for at in 0..self.nodes.len() {
             let node = &mut self.nodes[at];
+            (node.tree, node.parent, node.stamp) = (Tree::Free, NONE, 0);
             if node.terminal != 0 {
                 node.tree = if node.terminal > 0 { Tree::Source } else { Tree::Sink };
                 node.parent = TERMINAL;

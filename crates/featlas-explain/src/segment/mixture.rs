@@ -102,19 +102,77 @@ impl Mixture {
 
     /// -ln of the mixture's density at `color`, without the constant (2π)⁻³ᐟ² that all mixtures share.
     pub(crate) fn cost(&self, color: Rgb) -> f64 {
-        let color = color.map(f64::from);
+        let (terms, most) = self.terms(color.map(f64::from));
+        -(most + terms.iter().sum::<f64>().ln())
+    }
+
+    /// The mixture after one step of expectation-maximization (Dempster et al. 1977) over `colors`: every component learns
+    /// from every color, by its share in the density there. No step raises the cost of the colors, but where a covariance is singular.
+    pub(crate) fn refined(&self, colors: impl Iterator<Item = Rgb>) -> Self {
+        // Of each component: the sum of its shares, of its colors, and of their products.
+        let mut sums = [(0.0_f64, [0.0_f64; 3], [0.0_f64; 6]); COMPONENTS];
+        for color in colors {
+            let color @ [r, g, b] = color.map(f64::from);
+            let (terms, _) = self.terms(color);
+            let whole: f64 = terms.iter().sum();
+            let products = [r * r, g * g, b * b, r * g, r * b, g * b];
+            for ((count, mean, moments), term) in sums.iter_mut().zip(terms) {
+                if term > 0.0 {
+                    let share = term / whole;
+                    *count += share;
+                    mean.iter_mut().zip(color).for_each(|(sum, value)| *sum += share * value);
+                    moments.iter_mut().zip(products).for_each(|(sum, value)| *sum += share * value);
+                }
+            }
+        }
+        let total: f64 = sums.iter().map(|(count, ..)| count).sum();
+        // Less than a pixel is no group to learn from.
+        let learned = self.components.iter().zip(sums).filter(|(_, (count, ..))| *count >= 1.0);
+        let components: Vec<Gaussian> = learned
+            .map(|(old, (n, mean, moments))| {
+                Gaussian::new(mean.map(|sum| sum / n), moments.map(|sum| sum / n), n / total, old.label)
+            })
+            .collect();
+        if components.is_empty() { self.clone() } else { Self { components } }
+    }
+
+    /// The components' parts of the density at `color` as multiples of the largest, and that one's logarithm.
+    fn terms(&self, color: [f64; 3]) -> ([f64; COMPONENTS], f64) {
         let mut logs = [f64::NEG_INFINITY; COMPONENTS];
         let mut most = f64::NEG_INFINITY;
         for (log, component) in logs.iter_mut().zip(&self.components) {
             *log = component.log_weight + component.log_density(color);
             most = most.max(*log);
         }
-        let terms = logs.iter().filter(|&&log| log > most - NEGLIGIBLE);
-        -(most + terms.map(|log| (log - most).exp()).sum::<f64>().ln())
+        (logs.map(|log| if log > most - NEGLIGIBLE { (log - most).exp() } else { 0.0 }), most)
     }
 }
 
 impl Gaussian {
+    /// From the mean color, the mean products (`rr, gg, bb, rg, rb, gb`) and the share of all pixels.
+    fn new(mean: [f64; 3], products: [f64; 6], weight: f64, label: u8) -> Self {
+        let [r, g, b] = mean;
+        let squares = [r * r, g * g, b * b, r * g, r * b, g * b];
+        let mut covariance: [f64; 6] = std::array::from_fn(|i| products[i] - squares[i]);
+        if determinant(&covariance) <= SINGULAR {
+            for variance in &mut covariance[..3] {
+                *variance += WHITE_NOISE;
+            }
+        }
+        let determinant = determinant(&covariance);
+        let [rr, gg, bb, rg, rb, gb] = covariance;
+        let inverse = [
+            gg * bb - gb * gb,
+            rr * bb - rb * rb,
+            rr * gg - rg * rg,
+            2.0 * (rb * gb - rg * bb),
+            2.0 * (rg * gb - rb * gg),
+            2.0 * (rg * rb - rr * gb),
+        ]
+        .map(|cofactor| cofactor / determinant);
+        Self { mean, inverse, log_height: -0.5 * determinant.ln(), log_weight: weight.ln(), label }
+    }
+
     fn log_density(&self, color: [f64; 3]) -> f64 {
         let [r, g, b] = [color[0] - self.mean[0], color[1] - self.mean[1], color[2] - self.mean[2]];
         let [rr, gg, bb, rg, rb, gb] = self.inverse;
@@ -153,33 +211,7 @@ impl Moments {
             return None;
         }
         let n = self.count as f64;
-        let mean @ [r, g, b] = self.mean();
-        let products = self.products.map(|sum| sum as f64 / n);
-        let squares = [r * r, g * g, b * b, r * g, r * b, g * b];
-        let mut covariance: [f64; 6] = std::array::from_fn(|i| products[i] - squares[i]);
-        if determinant(&covariance) <= SINGULAR {
-            for variance in &mut covariance[..3] {
-                *variance += WHITE_NOISE;
-            }
-        }
-        let determinant = determinant(&covariance);
-        let [rr, gg, bb, rg, rb, gb] = covariance;
-        let inverse = [
-            gg * bb - gb * gb,
-            rr * bb - rb * rb,
-            rr * gg - rg * rg,
-            2.0 * (rb * gb - rg * bb),
-            2.0 * (rg * gb - rb * gg),
-            2.0 * (rg * rb - rr * gb),
-        ]
-        .map(|cofactor| cofactor / determinant);
-        Some(Gaussian {
-            mean,
-            inverse,
-            log_height: -0.5 * determinant.ln(),
-            log_weight: (n / total as f64).ln(),
-            label,
-        })
+        Some(Gaussian::new(self.mean(), self.products.map(|sum| sum as f64 / n), n / total as f64, label))
     }
 }
 
@@ -281,112 +313,4 @@ fn squared(a: Rgb, b: Rgb) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Colors scattered around a center by a linear congruential generator.
-    fn cloud(center: Rgb, spread: u8, n: usize, state: &mut u32) -> Vec<Rgb> {
-        let mut jitter = || {
-            *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            u8::try_from((*state >> 8) % u32::from(spread)).unwrap()
-        };
-        (0..n).map(|_| center.map(|v| v + jitter())).collect()
-    }
-
-    #[test]
-    fn a_single_component_is_the_textbook_gaussian() {
-        let colors = cloud([40, 90, 10], 50, 500, &mut 3);
-        let mixture = Mixture::learn(colors.iter().map(|&color| (color, 2))).unwrap();
-        let n = colors.len() as f64;
-        let mean: Vec<f64> =
-            (0..3).map(|c| colors.iter().map(|v| f64::from(v[c])).sum::<f64>() / n).collect();
-        let covariance = |i: usize, j: usize| {
-            colors.iter().map(|v| (f64::from(v[i]) - mean[i]) * (f64::from(v[j]) - mean[j])).sum::<f64>() / n
-        };
-        let m: Vec<Vec<f64>> = (0..3).map(|i| (0..3).map(|j| covariance(i, j)).collect()).collect();
-        let minor = |a: usize, b: usize, c: usize, d: usize| m[a][c] * m[b][d] - m[a][d] * m[b][c];
-        let det = m[0][0] * minor(1, 2, 1, 2) - m[0][1] * minor(1, 2, 0, 2) + m[0][2] * minor(1, 2, 0, 1);
-        for color in [[40, 90, 10], [255, 0, 128], [60, 110, 40]] {
-            let d: Vec<f64> = (0..3).map(|c| f64::from(color[c]) - mean[c]).collect();
-            // Cramer's rule for Σ x = d.
-            let solved: Vec<f64> = (0..3)
-                .map(|column| {
-                    let a = |r: usize, c: usize| if c == column { d[r] } else { m[r][c] };
-                    let term =
-                        |p: usize, q: usize, r: usize| a(0, p) * (a(1, q) * a(2, r) - a(1, r) * a(2, q));
-                    (term(0, 1, 2) - term(1, 0, 2) + term(2, 0, 1)) / det
-                })
-                .collect();
-            let distance: f64 = d.iter().zip(&solved).map(|(a, b)| a * b).sum();
-            let want = 0.5 * det.ln() + 0.5 * distance;
-            assert!((mixture.cost(color) - want).abs() < 1e-9 * want.abs().max(1.0), "{color:?}");
-            assert_eq!(mixture.component(color), 2);
-        }
-    }
-
-    #[test]
-    fn one_color_alone_is_not_singular() {
-        let mixture = Mixture::learn(std::iter::repeat_n(([7, 7, 7], 0), 9)).unwrap();
-        // det(0.01 I) = 1e-6.
-        assert!((mixture.cost([7, 7, 7]) - 0.5 * 1e-6_f64.ln()).abs() < 1e-9);
-        assert!(mixture.cost([255, 255, 255]).is_finite());
-        assert!(Mixture::learn(std::iter::empty()).is_none());
-    }
-
-    #[test]
-    fn far_clouds_become_components() {
-        let centers: [Rgb; 5] = [[0, 0, 0], [240, 0, 0], [0, 240, 0], [0, 0, 240], [240, 240, 240]];
-        let mut state = 11;
-        let colors: Vec<Rgb> = centers.iter().flat_map(|&c| cloud(c, 12, 200, &mut state)).collect();
-        for seed in 0..20 {
-            let labels = kmeans(&colors, COMPONENTS, seed);
-            let mut seen: Vec<u8> = labels.chunks(200).map(|cloud| cloud[0]).collect();
-            assert!(labels.chunks(200).all(|cloud| cloud.iter().all(|label| *label == cloud[0])), "{seed}");
-            seen.sort_unstable();
-            assert_eq!(seen, [0, 1, 2, 3, 4], "seed {seed}");
-            assert_eq!(labels, kmeans(&colors, COMPONENTS, seed));
-        }
-    }
-
-    #[test]
-    fn a_first_mixture_is_no_worse_than_any_of_its_starts() {
-        let mut state = 5;
-        let centers: [Rgb; 7] = [
-            [9, 9, 9],
-            [60, 10, 10],
-            [10, 60, 10],
-            [10, 10, 60],
-            [90, 90, 20],
-            [20, 90, 90],
-            [120, 120, 120],
-        ];
-        let colors: Vec<Rgb> = centers.iter().flat_map(|&c| cloud(c, 40, 150, &mut state)).collect();
-        let cost = |mixture: &Mixture| colors.iter().map(|&color| mixture.cost(color)).sum::<f64>();
-        let best = cost(&Mixture::first(&colors, 3).unwrap());
-        for seed in 3..3 + STARTS {
-            let labels = kmeans(&colors, COMPONENTS, seed);
-            assert!(best <= cost(&Mixture::learn(colors.iter().copied().zip(labels)).unwrap()) * 1.001);
-        }
-        assert!(Mixture::first(&[], 0).is_none());
-    }
-
-    #[test]
-    fn the_most_common_color_gets_a_component_of_its_own() {
-        let mut colors = cloud([200, 190, 180], 60, 900, &mut 8);
-        colors.extend(std::iter::repeat_n([255, 255, 255], 700));
-        colors.extend(cloud([236, 236, 236], 19, 200, &mut 9));
-        assert_eq!(most_common(&colors), Some([255, 255, 255]));
-        let mixture = Mixture::first(&colors, 0).unwrap();
-        // Its density is that of a covariance of 0.01 I, times its share.
-        let share = 700.0 / 1800.0_f64;
-        assert!((mixture.cost([255, 255, 255]) - (0.5 * 1e-6_f64.ln() - share.ln())).abs() < 0.01);
-    }
-
-    #[test]
-    fn few_colors_make_few_clusters() {
-        assert!(kmeans(&[], COMPONENTS, 0).is_empty());
-        let labels = kmeans(&[[1, 1, 1], [9, 9, 9], [1, 1, 1]], COMPONENTS, 0);
-        assert_eq!(labels[0], labels[2]);
-        assert_ne!(labels[0], labels[1]);
-    }
-}
+mod tests;

@@ -38,14 +38,19 @@ impl Grid {
         }
     }
 
-    fn solve(&self) -> (i64, Vec<bool>) {
+    fn graph(&self) -> GridGraph {
         let mut graph = GridGraph::new(self.width, self.height);
         for &(i, direction, capacity) in &self.links {
             graph.set_link(i, direction, capacity);
         }
         for (i, &capacity) in self.terminals.iter().enumerate() {
-            graph.set_terminal(i, capacity);
+            graph.add_terminal(i, capacity);
         }
+        graph
+    }
+
+    fn solve(&self) -> (i64, Vec<bool>) {
+        let mut graph = self.graph();
         let flow = graph.solve();
         (flow, (0..self.terminals.len()).map(|i| graph.is_source(i)).collect())
     }
@@ -162,6 +167,32 @@ fn a_large_grid_costs_what_flows_through_it() {
     let (flow, is_source) = grid.solve();
     assert_eq!(flow, grid.cost(&is_source));
     assert!(is_source.contains(&true) && is_source.contains(&false));
+}
+
+#[test]
+fn a_changed_grid_is_cut_as_if_anew() {
+    let mut state = 5_u32;
+    let mut next = |most: u32| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        i32::try_from((state >> 8) % most).unwrap()
+    };
+    let (width, height) = (37, 23);
+    let mut grid = Grid::new(width, height, || next(900), vec![0; width * height]);
+    let mut graph = grid.graph();
+    for round in 0..6 {
+        for i in 0..width * height {
+            // Some pixels keep what they have; some change sides.
+            if next(3) > 0 {
+                let pull = next(4_000) - 2_000;
+                graph.add_terminal(i, pull - std::mem::replace(&mut grid.terminals[i], pull));
+            }
+        }
+        graph.solve();
+        let (_, anew) = grid.solve();
+        let is_source: Vec<bool> = (0..width * height).map(|i| graph.is_source(i)).collect();
+        assert_eq!(is_source, anew, "round {round}");
+        assert!(anew.contains(&true) && anew.contains(&false));
+    }
 }
 
 #[test]
