@@ -1,11 +1,12 @@
-//! Convolutions by the CPU engine, for the numbers that it knows: f32.
+//! Convolutions and matrix products by the CPU engine, for the numbers that it knows: f32.
 //!
 //! The engine keeps activations in blocks of channels; here they are planar, so every image goes into
 //! blocks and out of them again, which costs a fraction of what the engine saves.
 
 use super::conv::{Correlate, Sizes};
+use super::dense::Apply;
 use crate::arch::Shape;
-use crate::backend::cpu::{BLOCK, Convolution, Finish, Geometry, Isa, Place, Scratch, layout};
+use crate::backend::cpu::{BLOCK, Convolution, Finish, Geometry, Isa, Linear, Place, Scratch, layout};
 use rayon::prelude::*;
 
 /// The engine's convolution, with its buffers.
@@ -61,4 +62,74 @@ impl Blocked {
             self.conv.run(maps, finish, results, place, &self.scratch);
         });
     }
+}
+
+/// The engine's matrix products. The transposed matrix is packed too: a product reads the whole matrix for a few images,
+/// and only what lies in the order of the reading comes at the memory's speed.
+#[derive(Debug)]
+struct Packed {
+    forward: Linear,
+    backward: Linear,
+    outputs: usize,
+    inputs: usize,
+    scratch: Scratch,
+}
+
+/// The engine's product with `values`, `(outputs, inputs)`.
+pub(super) fn matrix(values: &[f32], outputs: usize, inputs: usize, bias: &[f32]) -> Box<dyn Apply<f32>> {
+    let of = |inputs, outputs, values: &[f32], bias: &[f32]| {
+        Linear::new(Isa::best(), Shape { c: inputs, h: 1, w: 1 }, outputs, values, bias, None)
+    };
+    let forward = of(inputs, outputs, values, bias);
+    let turned = transposed(values, outputs, inputs);
+    let backward = of(outputs, inputs, &turned, &[]);
+    Box::new(Packed { forward, backward, outputs, inputs, scratch: Scratch::default() })
+}
+
+impl Apply<f32> for Packed {
+    fn forward(&self, rows: &[f32], n: usize) -> Vec<f32> {
+        self.multiply(&self.forward, rows, n, (self.inputs, self.outputs))
+    }
+
+    fn backward(&self, rows: &[f32], m: usize) -> Vec<f32> {
+        self.multiply(&self.backward, rows, m, (self.outputs, self.inputs))
+    }
+}
+
+impl Packed {
+    fn multiply(&self, linear: &Linear, rows: &[f32], n: usize, (from, to): (usize, usize)) -> Vec<f32> {
+        let padded = |len: usize| layout::blocks(len) * BLOCK * n;
+        let mut out = vec![0.0; n * to];
+        self.scratch.lend(padded(from) + padded(to), |buffer| {
+            let (vector, results) = buffer.split_at_mut(padded(from));
+            // What fills the last block up is multiplied as well.
+            vector.fill(0.0);
+            for (image, row) in rows.chunks_exact(from).enumerate() {
+                for (block, values) in row.chunks(BLOCK).enumerate() {
+                    vector[(block * n + image) * BLOCK..][..values.len()].copy_from_slice(values);
+                }
+            }
+            linear.run(vector, n, false, results, &self.scratch);
+            for (image, row) in out.chunks_exact_mut(to).enumerate() {
+                layout::from_vector(results, n, image, row);
+            }
+        });
+        out
+    }
+}
+
+/// `(rows, columns)` to `(columns, rows)`, in blocks that the cache holds.
+fn transposed(values: &[f32], rows: usize, columns: usize) -> Vec<f32> {
+    const SIDE: usize = 32;
+    let mut out = vec![0.0; values.len()];
+    out.par_chunks_mut(SIDE * rows).enumerate().for_each(|(block, out)| {
+        for first in (0..rows).step_by(SIDE) {
+            for (column, out) in out.chunks_exact_mut(rows).enumerate() {
+                for row in first..(first + SIDE).min(rows) {
+                    out[row] = values[row * columns + block * SIDE + column];
+                }
+            }
+        }
+    });
+    out
 }

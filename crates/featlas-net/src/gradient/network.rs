@@ -16,7 +16,8 @@ use rayon::prelude::*;
 /// again, and fresh pages cost more than a longer pass saves.
 const PASS_BYTES: usize = 96 << 20;
 
-/// A model, ready for gradients. Holds its weights in `T`, the convolutions' twice.
+/// A model, ready for gradients. Holds its weights in `T` twice, once for each direction, but
+/// those of fully connected layers in `f64` once.
 #[derive(Debug)]
 pub struct Network<T> {
     pub(super) architecture: Architecture,
@@ -236,5 +237,5 @@ fn layer_weights<T: Real>(model: &Model, index: usize, input: Shape, output: Sha
         let [outputs, inputs] = [tensor.parameter.shape[0], tensor.parameter.shape[1]];
         (widen(&tensor.values), outputs, inputs)
     });
-    Weights::Dense(Dense::new(factors.collect(), bias))
+    Weights::Dense(Dense::new(&factors.collect::<Vec<_>>(), &bias))
 }

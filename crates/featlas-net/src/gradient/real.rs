@@ -1,14 +1,16 @@
 //! The two kinds of numbers a gradient is computed in, and their matrix products.
 
 use super::conv::{ByPatches, Correlate, Sizes};
+use super::dense::{Apply, ByProducts};
 use super::engine;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
+use std::borrow::Cow;
 use std::fmt::Debug;
 use std::iter::Sum;
 use std::ops::{Add, AddAssign, Div, Mul, Neg, Range, Sub};
 
-/// `f32` for work, `f64` for checking the work by finite differences.
+/// `f32` for speed, `f64` where the last bits must not decide which unit fires and which value wins a max-pool.
 pub trait Real:
     sealed::Fast
     + Copy
@@ -32,6 +34,15 @@ pub trait Real:
     /// Widens a weight or a pixel.
     fn from_f32(value: f32) -> Self;
 
+    /// Rounds to an `f32`.
+    fn to_f32(self) -> f32;
+
+    /// Pixels or weights in these numbers, copied only where they change.
+    fn widen(values: &[f32]) -> Cow<'_, [Self]>;
+
+    /// Results, rounded where they must be.
+    fn narrow(values: Vec<Self>) -> Vec<f32>;
+
     /// `self` to the power of `exponent`.
     #[must_use]
     fn powf(self, exponent: Self) -> Self;
@@ -41,7 +52,7 @@ pub trait Real:
 }
 
 mod sealed {
-    use super::{Accum, Correlate, MatMut, MatRef, Sizes};
+    use super::{Accum, Apply, Correlate, MatMut, MatRef, Sizes};
 
     /// Keeps [`super::Real`] to the types that have fast matrix products and convolutions.
     pub trait Fast: Sized {
@@ -50,6 +61,9 @@ mod sealed {
 
         /// The convolution with `kernels`, `(outputs, inputs / groups, kernel, kernel)`.
         fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>>;
+
+        /// The product with `values`, `(outputs, inputs)`.
+        fn matrix(values: &[Self], outputs: usize, inputs: usize, bias: &[Self]) -> Box<dyn Apply<Self>>;
     }
 }
 
@@ -61,6 +75,10 @@ impl sealed::Fast for f32 {
     fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>> {
         engine::correlation(sizes, kernels, bias)
     }
+
+    fn matrix(values: &[Self], outputs: usize, inputs: usize, bias: &[Self]) -> Box<dyn Apply<Self>> {
+        engine::matrix(values, outputs, inputs, bias)
+    }
 }
 
 impl sealed::Fast for f64 {
@@ -70,6 +88,10 @@ impl sealed::Fast for f64 {
 
     fn correlation(sizes: Sizes, kernels: &[Self], bias: &[Self]) -> Box<dyn Correlate<Self>> {
         Box::new(ByPatches::new(sizes, kernels, bias))
+    }
+
+    fn matrix(values: &[Self], _outputs: usize, _inputs: usize, bias: &[Self]) -> Box<dyn Apply<Self>> {
+        Box::new(ByProducts::new(values, bias))
     }
 }
 
@@ -81,6 +103,18 @@ impl Real for f32 {
 
     fn from_f32(value: f32) -> Self {
         value
+    }
+
+    fn to_f32(self) -> f32 {
+        self
+    }
+
+    fn widen(values: &[f32]) -> Cow<'_, [Self]> {
+        Cow::Borrowed(values)
+    }
+
+    fn narrow(values: Vec<Self>) -> Vec<f32> {
+        values
     }
 
     fn powf(self, exponent: Self) -> Self {
@@ -99,6 +133,18 @@ impl Real for f64 {
 
     fn from_f32(value: f32) -> Self {
         Self::from(value)
+    }
+
+    fn to_f32(self) -> f32 {
+        f32::from_f64(self)
+    }
+
+    fn widen(values: &[f32]) -> Cow<'_, [Self]> {
+        values.iter().map(|&value| Self::from(value)).collect()
+    }
+
+    fn narrow(values: Vec<Self>) -> Vec<f32> {
+        values.into_iter().map(f32::from_f64).collect()
     }
 
     fn powf(self, exponent: Self) -> Self {

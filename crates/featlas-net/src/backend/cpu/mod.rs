@@ -46,6 +46,7 @@ use weights::{Weights, factor_name, pack_layer};
 pub(crate) use conv::{Convolution, Finish, Geometry, Place};
 pub(crate) use kernels::BLOCK;
 pub use kernels::Isa;
+pub(crate) use linear::Linear;
 pub use ranges::{Ranges, RangesError};
 pub(crate) use scratch::Scratch;
 pub use standalone::{ConvSizes, PlannedConv};
