@@ -123,7 +123,7 @@ impl Occluder {
             array: Array::f32(&[found.rows, found.columns], found.values.clone()),
             more: Vec::new(),
             glance: framed(&overlaid),
-            caption: format!("{} to {}: {what}", amount(found.intact), amount(worst.value)),
+            caption: format!("{what} {}", amount(-worst.drop)),
             figures,
         })
     }
