@@ -6,9 +6,11 @@ Three networks (alexnet, vgg11, squeezenet1_0) explain pictures made by the form
 where `shared/` stands beside the checkout, twenty photographs of it. Weights are made by formula; the
 photographs are shown to SqueezeNet with its ImageNet weights and Caffe's conventions.
 
-Pictures are explained in float64; photographs in float32, since there are many. Of a map only its norm and its projections on NUM_PROJECTIONS fixed random
+All are explained in float64, since the last bits decide which of two nearly equal values wins a max-pool and which units
+near zero fire, and so where a gradient goes. Of a map only its norm and its projections on NUM_PROJECTIONS fixed random
 directions are written down: if two maps differ by a relative error e, the root mean square of the
 differences of their projections is e times the norm, give or take an eighth.
+For photographs the relative L2 distance of PyTorch's own float32 map is written down too, as "float32".
 
 Usage: explain.py [formula|photographs] [MODEL...]
 """
@@ -81,7 +83,7 @@ def formula_network(name, dtype):
     return net
 
 
-def caffe_squeezenet():
+def caffe_squeezenet(dtype):
     """SqueezeNet with its ImageNet weights: pools that round up, conv10 with padding 1."""
     raw = (SHARED / "models" / "squeezenet1_0-imagenet.safetensors").read_bytes()
     (length,) = struct.unpack("<Q", raw[:8])
@@ -91,13 +93,13 @@ def caffe_squeezenet():
     state = {}
     for name, entry in header.items():
         start, end = (8 + length + offset for offset in entry["data_offsets"])
-        dtype = {"F16": np.float16, "F32": np.float32}[entry["dtype"]]
-        values = np.frombuffer(raw[start:end], dtype=dtype).astype(np.float32)
+        stored = {"F16": np.float16, "F32": np.float32}[entry["dtype"]]
+        values = np.frombuffer(raw[start:end], dtype=stored).astype(np.float32)
         state[name] = torch.from_numpy(values.reshape(entry["shape"]))
     net.load_state_dict(state)
     net.classifier[1].padding = (1, 1)
     assert all(module.ceil_mode for module in net.modules() if isinstance(module, torch.nn.MaxPool2d))
-    return net
+    return net.to(dtype)
 
 
 def torchvision_input(pixels):
@@ -122,7 +124,8 @@ class Probability(torch.nn.Module):
         return self.net(x).softmax(1)
 
 
-def explain(name, net, prepared):
+def maps_of(name, net, prepared, target=None):
+    """Facts about the image, and the map of every method."""
     x, pixels, rgb = prepared
     x = x.to(next(net.parameters()).dtype)
     layer, module = LAYERS[name]
@@ -131,7 +134,7 @@ def explain(name, net, prepared):
     with torch.no_grad():
         logits = net(x)[0]
     top = logits.topk(2)
-    target = int(top.indices[0])
+    target = int(top.indices[0]) if target is None else target
     gradient = Saliency(net).attribute(x, target=target, abs=False)
 
     seen = []
@@ -156,26 +159,40 @@ def explain(name, net, prepared):
         chance = float(Probability(net)(x)[0, target])
     drop = drop[:, :1]
     print(name, "class", target, f"margin {float(top.values[0] - top.values[1]):.3g}", f"probability {chance:.3g}", flush=True)
-    return {
+    facts = {
         "pixels": pixels,
         "class": target,
         "score": float(f"{float(logits[target]):.9g}"),
         "probability": float(f"{chance:.9g}"),
         "unit": [channel, y, column, float(f"{activation:.9g}")],
-        "gradient": digest(rgb(gradient)),
-        "saliency": digest(gradient.abs().amax(1)),
-        "guided": digest(rgb(guided)),
-        "deconv": digest(rgb(deconv)),
-        "guided_unit": digest(rgb(neuron)),
-        "gradcam": digest(cam),
-        "integrated": digest(rgb(integral)),
-        "occlusion": digest(drop),
+    }
+    return facts, {
+        "gradient": rgb(gradient),
+        "saliency": gradient.abs().amax(1),
+        "guided": rgb(guided),
+        "deconv": rgb(deconv),
+        "guided_unit": rgb(neuron),
+        "gradcam": cam,
+        "integrated": rgb(integral),
+        "occlusion": drop,
     }
 
 
-def write(kind, name, net, prepare, pictures):
+def explain(name, nets, prepared):
+    """With one network by the methods in its numbers; with a second one in float32 the distance of its maps too."""
+    facts, maps = maps_of(name, nets[0], prepared)
+    found = {**facts, **{method: digest(values) for method, values in maps.items()}}
+    if len(nets) > 1:
+        _, rough = maps_of(name, nets[1], prepared, facts["class"])
+        gaps = {m: float((rough[m].double() - maps[m]).norm() / maps[m].norm().clamp(min=1e-300)) for m in maps}
+        found["float32"] = {method: float(f"{gap:.2g}") for method, gap in gaps.items()}
+        print(found["float32"], flush=True)
+    return found
+
+
+def write(kind, name, nets, prepare, pictures):
     steps, window, stride = SETTINGS[name]
-    images = [{**of, **explain(name, net, prepare(pixels))} for of, pixels in pictures]
+    images = [{**of, **explain(name, nets, prepare(pixels))} for of, pixels in pictures]
     case = {"layer": LAYERS[name][0], "steps": steps, "window_px": window, "stride_px": stride, "images": images}
     GOLDEN.mkdir(parents=True, exist_ok=True)
     text = json.dumps(case, separators=(",", ":"))
@@ -192,16 +209,16 @@ def main():
         sizes = [(256, 256, 4), (320, 240, 7)]
         pictures = [({"width": w, "height": h, "seed": s}, picture(w, h, s)) for w, h, s in sizes]
         for name in names:
-            write("formula", name, formula_network(name, torch.float64), torchvision_input, pictures)
+            write("formula", name, [formula_network(name, torch.float64)], torchvision_input, pictures)
     if "photographs" in kinds:
         files = sorted((SHARED / "data" / "photos").iterdir())
         files = files[:: len(files) // NUM_PHOTOGRAPHS][:NUM_PHOTOGRAPHS]
         photographs = [({"file": f.name}, np.asarray(Image.open(f).convert("RGB"))) for f in files]
         for name in names:
-            if name == "squeezenet1_0":
-                write("photographs", name, caffe_squeezenet(), caffe_input, photographs)
-            else:
-                write("photographs", name, formula_network(name, torch.float32), torchvision_input, photographs)
+            caffe = name == "squeezenet1_0"
+            make = caffe_squeezenet if caffe else lambda dtype, name=name: formula_network(name, dtype)
+            nets = [make(torch.float64), make(torch.float32)]
+            write("photographs", name, nets, caffe_input if caffe else torchvision_input, photographs)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use crate::maps::Maps;
 use crate::passes::{class_seeds, for_passes};
 use crate::target::{ClassChoice, ClassScore, ReadLayer};
 use featlas_core::Progress;
-use featlas_net::gradient::{Network, ReluRule};
+use featlas_net::gradient::{Network, Real, ReluRule};
 use featlas_net::{Batch, LayerId};
 
 /// Class activation maps of one layer.
@@ -25,8 +25,8 @@ pub struct GradCam {
 /// # Errors
 /// [`ExplainError::NoMap`] for a layer of one cell, [`featlas_net::NetError::InputSize`],
 /// [`ExplainError::Interrupted`].
-pub fn gradcam(
-    network: &Network<f32>,
+pub fn gradcam<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     layer: &ReadLayer,
     choice: ClassChoice,
@@ -44,13 +44,13 @@ pub fn gradcam(
         for (gradient, activation) in
             gradients.chunks_exact(shape.len()).zip(activation.chunks_exact(shape.len()))
         {
-            let mut sum = vec![0.0_f32; shape.cells()];
+            let mut sum = vec![T::default(); shape.cells()];
             let planes = gradient.chunks_exact(shape.cells()).zip(activation.chunks_exact(shape.cells()));
             for (gradient, activation) in planes {
-                let weight = gradient.iter().sum::<f32>() / shape.cells() as f32;
-                sum.iter_mut().zip(activation).for_each(|(sum, value)| *sum += weight * value);
+                let weight = gradient.iter().copied().sum::<T>() / T::from_f64(shape.cells() as f64);
+                sum.iter_mut().zip(activation).for_each(|(sum, &value)| *sum += weight * value);
             }
-            cells.extend(sum.into_iter().map(|value| value.max(0.0)));
+            cells.extend(sum.into_iter().map(|value| value.to_f32().max(0.0)));
         }
         Ok(())
     })?;

@@ -9,7 +9,7 @@ use crate::maps::{Maps, argmax};
 use crate::passes::{class_seeds, for_passes, rgb_maps};
 use crate::target::{ClassChoice, ClassScore, ReadLayer};
 use featlas_core::Progress;
-use featlas_net::gradient::{Network, ReluRule, Seeds};
+use featlas_net::gradient::{Network, Real, ReluRule, Seeds};
 use featlas_net::{Batch, LayerId};
 
 /// A channel of a layer, in one image of a batch.
@@ -61,8 +61,8 @@ pub struct GuidedClasses {
 /// # Errors
 /// [`ExplainError::NoImage`], [`ExplainError::NoChannel`], [`ExplainError::NoCell`],
 /// [`featlas_net::NetError::InputSize`], [`ExplainError::Interrupted`].
-pub fn guided_units(
-    network: &Network<f32>,
+pub fn guided_units<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     layer: &ReadLayer,
     units: &[Unit],
@@ -91,14 +91,13 @@ pub fn guided_units(
             for &i in some {
                 let image = units[i].image - images.start;
                 let values = &activation[image * layer.shape.len()..][..layer.shape.len()];
-                let excited = excite(values, layer, units[i]);
-                let cell = excited.cell.0 * layer.shape.w + excited.cell.1;
-                places.push((image, excited.channel * layer.shape.cells() + cell, excited.activation));
+                let (excited, index) = excite(values, layer, units[i]);
+                places.push((image, index, values[index]));
                 found[i] = Some(excited);
             }
             let seeds = Seeds::one_hot(layer.shape, &places);
             for (values, &rule) in values.iter_mut().zip(rules) {
-                let gradients = tape.backward(&seeds, rule, LayerId::INPUT);
+                let gradients = T::narrow(tape.backward(&seeds, rule, LayerId::INPUT));
                 for (&i, gradient) in some.iter().zip(gradients.chunks_exact(len)) {
                     values[i * len..][..len].copy_from_slice(gradient);
                 }
@@ -110,23 +109,25 @@ pub fn guided_units(
     Ok(GuidedUnits { units: found.into_iter().flatten().collect(), maps })
 }
 
-/// The unit's cell and activation in the layer's values of its image.
-fn excite(values: &[f32], layer: &ReadLayer, unit: Unit) -> Excited {
+/// The unit's cell and activation in the layer's values of its image, and the index there.
+fn excite<T: Real>(values: &[T], layer: &ReadLayer, unit: Unit) -> (Excited, usize) {
     let (cells, width) = (layer.shape.cells(), layer.shape.w);
     let plane = &values[unit.channel * cells..][..cells];
     let (y, x) = unit.cell.unwrap_or_else(|| {
         let cell = argmax(plane);
         (cell / width, cell % width)
     });
-    Excited { image: unit.image, channel: unit.channel, cell: (y, x), activation: plane[y * width + x] }
+    let activation = plane[y * width + x].to_f32();
+    let excited = Excited { image: unit.image, channel: unit.channel, cell: (y, x), activation };
+    (excited, unit.channel * cells + y * width + x)
 }
 
 /// Goes back from every image's unnormalized class score, once by every rule.
 ///
 /// # Errors
 /// [`featlas_net::NetError::InputSize`], [`ExplainError::Interrupted`].
-pub fn guided_classes(
-    network: &Network<f32>,
+pub fn guided_classes<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     choice: ClassChoice,
     rules: &[ReluRule],
@@ -138,7 +139,7 @@ pub fn guided_classes(
         let (found, seeds) = class_seeds(tape, network, choice);
         classes.extend(found);
         for (values, &rule) in values.iter_mut().zip(rules) {
-            values.extend(tape.backward(&seeds, rule, LayerId::INPUT));
+            values.extend(T::narrow(tape.backward(&seeds, rule, LayerId::INPUT)));
         }
         Ok(())
     })?;

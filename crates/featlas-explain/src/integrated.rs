@@ -5,7 +5,7 @@ use crate::maps::Maps;
 use crate::passes::{check_size, class_seeds, for_passes, rgb_maps};
 use crate::target::{ClassChoice, ClassScore};
 use featlas_core::{Progress, Silent, Stage};
-use featlas_net::gradient::{Network, ReluRule, Seeds};
+use featlas_net::gradient::{Network, Real, ReluRule, Seeds};
 use featlas_net::{Batch, LayerId};
 
 /// How the integral is taken.
@@ -61,8 +61,8 @@ impl Integrated {
 ///
 /// # Errors
 /// [`ExplainError::Zero`], [`featlas_net::NetError::InputSize`], [`ExplainError::Interrupted`].
-pub fn integrated(
-    network: &Network<f32>,
+pub fn integrated<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     choice: ClassChoice,
     params: &IntegratedParams,
@@ -81,13 +81,15 @@ pub fn integrated(
     let baseline = baseline_image(network, params.baseline);
     let at_baseline = network.forward(&baseline, logits, &[])?;
     let scores = at_baseline.activation(logits).unwrap_or_default();
-    let baseline_scores = classes.iter().map(|class| scores[class.class]).collect();
+    let baseline_scores = classes.iter().map(|class| scores[class.class].to_f32()).collect();
 
     let len = baseline.len();
-    let points = gauss_legendre(params.steps);
+    let batch_values = T::widen(batch.values());
+    let points: Vec<(T, T)> =
+        gauss_legendre(params.steps).into_iter().map(|(x, w)| (T::from_f64(x), T::from_f64(w))).collect();
     let total = batch.len() * points.len();
-    let pass = network.images_per_pass(logits);
-    let mut sums = vec![0.0_f32; batch.values().len()];
+    let (pass, one) = (network.images_per_pass(logits), T::from_f32(1.0));
+    let mut sums = vec![T::default(); batch.values().len()];
     progress.begin(Stage::Explain, Some(total as u64));
     for first in (0..total).step_by(pass) {
         if progress.is_cancelled() {
@@ -97,43 +99,41 @@ pub fn integrated(
         let mut images = Vec::with_capacity(range.len() * len);
         for at in range.clone() {
             let (image, (position, _)) =
-                (&batch.values()[at / points.len() * len..][..len], points[at % points.len()]);
-            #[expect(clippy::cast_possible_truncation, reason = "a number between 0 and 1")]
-            let position = position as f32;
-            images.extend(image.iter().zip(&baseline).map(|(pixel, base)| base + position * (pixel - base)));
+                (&batch_values[at / points.len() * len..][..len], points[at % points.len()]);
+            images
+                .extend(image.iter().zip(&baseline).map(|(&pixel, &base)| base + position * (pixel - base)));
         }
         let tape = network.forward(&images, logits, &[])?;
         let places: Vec<_> = range
             .clone()
             .enumerate()
-            .map(|(copy, at)| (copy, classes[at / points.len()].class, 1.0))
+            .map(|(copy, at)| (copy, classes[at / points.len()].class, one))
             .collect();
         let seeds = Seeds::one_hot(network.shape(logits), &places);
         let gradients = tape.backward(&seeds, ReluRule::Plain, LayerId::INPUT);
         for (gradient, at) in gradients.chunks_exact(len).zip(range.clone()) {
-            #[expect(clippy::cast_possible_truncation, reason = "a weight between 0 and 1")]
-            let weight = points[at % points.len()].1 as f32;
+            let weight = points[at % points.len()].1;
             let sums = &mut sums[at / points.len() * len..][..len];
-            sums.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += weight * value);
+            sums.iter_mut().zip(gradient).for_each(|(sum, &value)| *sum += weight * value);
         }
         progress.advance(Stage::Explain, range.len() as u64);
     }
     progress.end(Stage::Explain);
-    for (image, sums) in batch.values().chunks_exact(len).zip(sums.chunks_exact_mut(len)) {
-        for ((sum, pixel), base) in sums.iter_mut().zip(image).zip(&baseline) {
-            *sum *= pixel - base;
+    for (image, sums) in batch_values.chunks_exact(len).zip(sums.chunks_exact_mut(len)) {
+        for ((sum, &pixel), &base) in sums.iter_mut().zip(image).zip(&baseline) {
+            *sum = *sum * (pixel - base);
         }
     }
-    Ok(Integrated { classes, maps: rgb_maps(network, sums), baseline_scores })
+    Ok(Integrated { classes, maps: rgb_maps(network, T::narrow(sums)), baseline_scores })
 }
 
-fn baseline_image(network: &Network<f32>, baseline: Baseline) -> Vec<f32> {
+fn baseline_image<T: Real>(network: &Network<T>, baseline: Baseline) -> Vec<T> {
     let shape = network.shape(LayerId::INPUT);
     let colors = match baseline {
         Baseline::Mean => [0.0; 3],
         Baseline::Black => network.architecture().preprocess.normalized([0.0; 3]),
     };
-    colors.iter().flat_map(|&color| std::iter::repeat_n(color, shape.cells())).collect()
+    colors.iter().flat_map(|&color| std::iter::repeat_n(T::from_f32(color), shape.cells())).collect()
 }
 
 /// Positions in `(0, 1)` and weights of Gauss-Legendre quadrature with `n` points, in rising order.

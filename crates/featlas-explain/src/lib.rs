@@ -15,6 +15,8 @@
 //! which [`Placement`] lays back over the original at its full resolution. Names that a user wrote
 //! (layers, channels, classes) become numbers in [`target`], with errors that say what there is.
 //!
+//! Methods that need gradients run in 32 or in 64 bits ([`GradientPrecision`] says when which is wanted).
+//!
 //! Batches of any length are run in passes, so memory grows with the results only. Long operations report
 //! to a [`featlas_core::Progress`] and stop between passes when asked to. This crate knows nothing of
 //! colors, of files and of how results are drawn.
@@ -23,6 +25,7 @@ pub mod activations;
 mod error;
 pub mod filters;
 pub mod gradcam;
+mod gradients;
 pub mod guided;
 pub mod integrated;
 mod maps;
@@ -35,6 +38,7 @@ pub mod target;
 
 pub use error::ExplainError;
 pub use featlas_net::gradient::{Network, ReluRule};
+pub use gradients::{GradientPrecision, Gradients};
 pub use maps::Maps;
 pub use place::Placement;
 pub use target::{ClassChoice, ClassScore, ReadLayer};

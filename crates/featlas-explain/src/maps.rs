@@ -132,7 +132,7 @@ impl Maps {
 }
 
 /// The first of the largest values.
-pub(crate) fn argmax(values: &[f32]) -> usize {
-    let better = |best: usize, (i, &value): (usize, &f32)| if value > values[best] { i } else { best };
+pub(crate) fn argmax<T: Copy + PartialOrd>(values: &[T]) -> usize {
+    let better = |best: usize, (i, &value): (usize, &T)| if value > values[best] { i } else { best };
     values.iter().enumerate().fold(0, better)
 }

@@ -5,7 +5,7 @@ use crate::maps::Maps;
 use crate::passes::{check_size, class_gradients, class_seeds, for_passes, rgb_maps};
 use crate::target::{ClassChoice, ClassScore};
 use featlas_core::{Progress, Silent, Stage};
-use featlas_net::gradient::{Network, ReluRule};
+use featlas_net::gradient::{Network, Real, ReluRule, Seeds};
 use featlas_net::{Batch, LayerId};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -57,8 +57,8 @@ pub struct ClassMaps {
 /// # Errors
 /// [`featlas_net::NetError::InputSize`], [`ExplainError::Zero`], [`ExplainError::OutOfRange`],
 /// [`ExplainError::Interrupted`].
-pub fn saliency(
-    network: &Network<f32>,
+pub fn saliency<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     choice: ClassChoice,
     params: &SaliencyParams,
@@ -85,8 +85,8 @@ pub fn saliency(
 ///
 /// # Errors
 /// [`featlas_net::NetError::InputSize`], [`ExplainError::Interrupted`].
-pub fn gradients(
-    network: &Network<f32>,
+pub fn gradients<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     choice: ClassChoice,
     progress: &dyn Progress,
@@ -99,8 +99,8 @@ pub fn gradients(
 ///
 /// # Errors
 /// As [`saliency`].
-pub fn smooth_gradients(
-    network: &Network<f32>,
+pub fn smooth_gradients<T: Real>(
+    network: &Network<T>,
     batch: &Batch,
     choice: ClassChoice,
     smooth: Smooth,
@@ -121,10 +121,10 @@ pub fn smooth_gradients(
         Ok(())
     })?;
     let len = network.shape(LayerId::INPUT).len();
-    let mut sums = vec![0.0_f32; batch.values().len()];
+    let mut sums = vec![T::default(); batch.values().len()];
     let copies = batch.len() * samples;
     progress.begin(Stage::Explain, Some(copies as u64));
-    let pass = network.images_per_pass(network.logits());
+    let (pass, one) = (network.images_per_pass(network.logits()), T::from_f32(1.0));
     for first in (0..copies).step_by(pass) {
         if progress.is_cancelled() {
             return Err(ExplainError::Interrupted);
@@ -135,24 +135,22 @@ pub fn smooth_gradients(
             let image = &batch.values()[at / samples * len..][..len];
             add_noise(image, copy, noise, seed, at as u64);
         });
-        let tape = network.forward(&images, network.logits(), &[])?;
+        let tape = network.forward(&T::widen(&images), network.logits(), &[])?;
         let shape = network.shape(network.logits());
         let places: Vec<_> =
-            range.clone().enumerate().map(|(copy, at)| (copy, classes[at / samples].class, 1.0)).collect();
-        let seeds = featlas_net::gradient::Seeds::one_hot(shape, &places);
+            range.clone().enumerate().map(|(copy, at)| (copy, classes[at / samples].class, one)).collect();
+        let seeds = Seeds::one_hot(shape, &places);
         let gradients = tape.backward(&seeds, ReluRule::Plain, LayerId::INPUT);
         for (gradient, at) in gradients.chunks_exact(len).zip(range.clone()) {
             let sums = &mut sums[at / samples * len..][..len];
-            sums.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value);
+            sums.iter_mut().zip(gradient).for_each(|(sum, &value)| *sum += value);
         }
         progress.advance(Stage::Explain, range.len() as u64);
     }
     progress.end(Stage::Explain);
-    let share = 1.0 / samples as f32;
-    for sum in &mut sums {
-        *sum *= share;
-    }
-    Ok(ClassMaps { classes, maps: rgb_maps(network, sums) })
+    let count = T::from_f64(samples as f64);
+    let means = sums.into_iter().map(|sum| (sum / count).to_f32()).collect();
+    Ok(ClassMaps { classes, maps: rgb_maps(network, means) })
 }
 
 /// `image` plus normal noise of `noise` times its range, from the stream of its own.

@@ -81,7 +81,7 @@ fn models_without_class_names_take_numbers_only() {
 #[test]
 fn layers_channels_and_cells_that_are_not_there_are_refused() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = random_batch(1, 1);
     let layers = "conv1, relu1, pool1, conv2, relu2, mean, flatten, fc3";
     assert_eq!(
@@ -254,7 +254,7 @@ fn strongest_channels_come_first_and_dead_ones_never() {
         let units = top_channels(&found, image, 2);
         assert_eq!(units[0].channel, strongest[0].channel);
         // Seeded with the true activation at the same cell.
-        let network = Network::new(&model);
+        let network = Network::<f32>::new(&model);
         let guided = guided_units(&network, &batch, &found.layer, &units, &ReluRule::ALL, &Silent).unwrap();
         assert_eq!((guided.units.len(), guided.maps.len(), guided.maps[0].n), (2, 3, 2));
         assert!((guided.units[0].activation - strongest[0].value).abs() < 1e-5);
@@ -265,7 +265,7 @@ fn strongest_channels_come_first_and_dead_ones_never() {
 #[test]
 fn a_dead_channel_has_a_map_of_zeros() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let layer = ReadLayer::find(&model, "conv2").unwrap();
     let mut dark = Batch::new(1, 20);
     dark.slot(0).fill(-30.0);
@@ -282,7 +282,7 @@ fn maps_are_red_green_blue_whatever_the_planes() {
     let rgb = small_model("RGB; shorter side to 20; center crop 20; 0-255");
     let bgr = small_model("BGR; shorter side to 20; center crop 20; 0-255");
     let image = picture(20, 20, 3);
-    let (a, b) = (Network::new(&rgb), Network::new(&bgr));
+    let (a, b) = (Network::<f32>::new(&rgb), Network::<f32>::new(&bgr));
     let (first, second) = (batch_of(&rgb, from_ref(&image)), batch_of(&bgr, from_ref(&image)));
     let maps = |network: &Network<f32>, batch: &Batch| {
         gradients(network, batch, ClassChoice::Index(1), &Silent).unwrap().maps
@@ -315,7 +315,7 @@ fn filters_are_the_layers_kernels() {
 #[test]
 fn options_of_saliency_do_what_they_say() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = random_batch(3, 23);
     let run =
         |params: SaliencyParams| saliency(&network, &batch, ClassChoice::Top, &params, &Silent).unwrap();
@@ -341,7 +341,7 @@ fn options_of_saliency_do_what_they_say() {
 #[test]
 fn smoothing_averages_noisy_copies_and_is_seeded() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = random_batch(2, 29);
     let choice = ClassChoice::Index(2);
     let run =
@@ -368,7 +368,7 @@ fn smoothing_averages_noisy_copies_and_is_seeded() {
 #[test]
 fn integrated_gradients_add_up_to_the_score() {
     let model = Model::open("alexnet-lite", None).unwrap();
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = batch_of(&model, &[picture(320, 240, 1), picture(200, 260, 9)]);
     for baseline in [Baseline::Mean, Baseline::Black] {
         let params = IntegratedParams { steps: 64, baseline };
@@ -387,7 +387,7 @@ fn integrated_gradients_add_up_to_the_score() {
 #[test]
 fn gradcam_weighs_channels_by_their_mean_gradient() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = random_batch(2, 31);
     let layer = ReadLayer::find(&model, "conv2").unwrap();
     let found = gradcam(&network, &batch, &layer, ClassChoice::Index(3), &Silent).unwrap();
@@ -457,7 +457,7 @@ impl Progress for Cancelled {
 #[test]
 fn whoever_asks_to_stop_is_heard() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
-    let network = Network::new(&model);
+    let network = Network::<f32>::new(&model);
     let batch = random_batch(1, 1);
     let top = ClassChoice::Top;
     assert_eq!(message(gradients(&network, &batch, top, &Cancelled)), "interrupted");

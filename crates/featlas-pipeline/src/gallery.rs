@@ -53,7 +53,7 @@ pub fn gallery(
     let records: BTreeMap<ImageId, ImageRecord> =
         atlas.images()?.into_iter().map(|record| (record.image_id, record)).collect();
 
-    let network = settings.guided.then(|| Network::new(&model));
+    let network = settings.guided.then(|| Network::<f32>::new(&model));
 
     stage.begin(atlas)?;
     let (mut outputs, mut channels, mut figures) = (Vec::new(), 0, serde_json::Map::new());

@@ -33,8 +33,8 @@ pub use embed::embed;
 pub use error::PipelineError;
 pub use explain::{
     Array, Baseline, DEFAULT_BACKGROUND_QUANTILE, DEFAULT_CUT_ITERATIONS, DEFAULT_EXPLAIN_BATCH,
-    DEFAULT_FOREGROUND_QUANTILE, ExplainSettings, ExplainSummary, Explained, Fill, Method, ReluRule,
-    SegmentSettings, Target, Unreadable, Values, Watched, explain,
+    DEFAULT_FOREGROUND_QUANTILE, ExplainSettings, ExplainSummary, Explained, Fill, GradientPrecision, Method,
+    ReluRule, SegmentSettings, Target, Unreadable, Values, Watched, explain,
 };
 pub use extract::extract;
 pub use featlas_index::Metric;

@@ -7,8 +7,8 @@ use super::npy::Array;
 use crate::PipelineError;
 use featlas_core::{Progress, Rect, RgbImage};
 use featlas_explain::activations::activations;
-use featlas_explain::guided::{Excited, GuidedUnits, Unit, guided_classes, guided_units, top_channels};
-use featlas_explain::{ClassChoice, Maps, Network, ReadLayer, ReluRule};
+use featlas_explain::guided::{Excited, GuidedUnits, Unit, top_channels};
+use featlas_explain::{ClassChoice, Gradients, Maps, ReadLayer, ReluRule};
 use featlas_net::{Batch, CpuBackend, Model};
 use featlas_render::figure::{Panel, panels, rgb_picture};
 use featlas_render::{Canvas, color};
@@ -17,7 +17,7 @@ use serde_json::json;
 /// Backward passes by one rule or several.
 #[derive(Debug)]
 pub(super) struct Guided {
-    pub(super) network: Network<f32>,
+    pub(super) gradients: Gradients,
     pub(super) rules: Vec<ReluRule>,
     pub(super) from: From,
 }
@@ -67,7 +67,7 @@ impl Guided {
         progress: &dyn Progress,
         deliver: Deliver<'_>,
     ) -> Result<(), PipelineError> {
-        let found = guided_classes(&self.network, batch, choice, &self.rules, progress)?;
+        let found = self.gradients.guided_classes(batch, choice, &self.rules, progress)?;
         for (i, sight) in sights.iter().enumerate() {
             let class = found.classes[i];
             let name = short_class(model, class);
@@ -115,7 +115,7 @@ impl Guided {
         deliver: Deliver<'_>,
     ) -> Result<(), PipelineError> {
         let flat: Vec<Unit> = units.iter().flatten().copied().collect();
-        let found = guided_units(&self.network, batch, layer, &flat, &self.rules, progress)?;
+        let found = self.gradients.guided_units(batch, layer, &flat, &self.rules, progress)?;
         let mut first = 0;
         for ((i, sight), units) in sights.iter().enumerate().zip(units) {
             let range = first..first + units.len();

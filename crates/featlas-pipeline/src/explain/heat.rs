@@ -6,10 +6,9 @@ use super::drawing::{
 use super::npy::Array;
 use crate::PipelineError;
 use featlas_core::Progress;
-use featlas_explain::gradcam::gradcam;
-use featlas_explain::integrated::{IntegratedParams, integrated};
-use featlas_explain::saliency::{SaliencyParams, saliency};
-use featlas_explain::{ClassChoice, ClassScore, Maps, Network, ReadLayer};
+use featlas_explain::integrated::IntegratedParams;
+use featlas_explain::saliency::SaliencyParams;
+use featlas_explain::{ClassChoice, ClassScore, Gradients, Maps, ReadLayer};
 use featlas_net::{Batch, Model};
 use featlas_render::figure::panels;
 use featlas_render::{Colormap, HeatmapParams};
@@ -18,7 +17,7 @@ use serde_json::json;
 /// A method that makes one map of the network's input for each image.
 #[derive(Debug)]
 pub(super) struct HeatMethod {
-    pub(super) network: Network<f32>,
+    pub(super) gradients: Gradients,
     pub(super) choice: ClassChoice,
     pub(super) how: How,
 }
@@ -40,10 +39,10 @@ impl HeatMethod {
         progress: &dyn Progress,
         deliver: &mut dyn FnMut(usize, Drawing) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let (network, choice) = (&self.network, self.choice);
+        let (gradients, choice) = (&self.gradients, self.choice);
         match &self.how {
             How::Saliency(params) => {
-                let found = saliency(network, batch, choice, params, progress)?;
+                let found = gradients.saliency(batch, choice, params, progress)?;
                 for (i, sight) in sights.iter().enumerate() {
                     let mut drawing = self.draw(model, sight, found.classes[i], &found.maps, i)?;
                     let (y, x) = found.maps.center(i, 0);
@@ -52,7 +51,7 @@ impl HeatMethod {
                 }
             }
             How::GradCam(layer) => {
-                let found = gradcam(network, batch, layer, choice, progress)?;
+                let found = gradients.gradcam(batch, layer, choice, progress)?;
                 for (i, sight) in sights.iter().enumerate() {
                     let mut drawing = self.draw(model, sight, found.classes[i], &found.maps, i)?;
                     let cell = found.cells.peak(i, 0);
@@ -62,7 +61,7 @@ impl HeatMethod {
                 }
             }
             How::Integrated(params) => {
-                let found = integrated(network, batch, choice, params, progress)?;
+                let found = gradients.integrated(batch, choice, params, progress)?;
                 let sums = found.maps.sum();
                 for (i, sight) in sights.iter().enumerate() {
                     let mut drawing = self.draw(model, sight, found.classes[i], &sums, i)?;
@@ -93,13 +92,15 @@ impl HeatMethod {
         let range = params.range.unwrap_or_default();
         let overlaid = shown.overlay(&over, &params)?;
         let mut all = vec![vec![shown.panel("the image")]];
-        // A coarse map is seen over the photo; one of single pixels needs a dark ground of its own.
+        let mut glance = overlaid.clone();
+        // A coarse map is seen over the photo; one of single pixels needs a plain ground of its own, a small one above all.
         if !matches!(self.how, How::GradCam(_)) {
             let alone = shown.alone(&over, &params)?;
+            glance = alone.clone();
             all.push(vec![heat_panel(alone, "the map".to_owned(), params.colormap, range)]);
         }
         let caption = "over the image; pale: not seen by the network".to_owned();
-        all.push(vec![heat_panel(overlaid.clone(), caption, params.colormap, range)]);
+        all.push(vec![heat_panel(overlaid, caption, params.colormap, range)]);
         let name = short_class(model, class);
         let notes = [
             format!("{} · {} · {}", sight.name, model.name(), class_words(model, class)),
@@ -110,7 +111,7 @@ impl HeatMethod {
             figure,
             array: Array::f32(&[maps.h, maps.w], values.to_vec()),
             more: Vec::new(),
-            glance: overlaid,
+            glance,
             caption: format!("{name} {}", percent(class.probability)),
             figures: object([
                 ("class", class_json(model, class)),

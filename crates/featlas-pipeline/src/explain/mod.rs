@@ -16,12 +16,12 @@ mod segment;
 mod settings;
 mod sheet;
 
-pub use featlas_explain::ReluRule;
 pub use featlas_explain::integrated::Baseline;
 pub use featlas_explain::occlusion::Fill;
 pub use featlas_explain::segment::{
     DEFAULT_BACKGROUND_QUANTILE, DEFAULT_FOREGROUND_QUANTILE, DEFAULT_ITERATIONS as DEFAULT_CUT_ITERATIONS,
 };
+pub use featlas_explain::{GradientPrecision, ReluRule};
 pub use npy::{Array, Values};
 pub(crate) use page::explained_images;
 pub use settings::{DEFAULT_EXPLAIN_BATCH, ExplainSettings, Method, SegmentSettings, Target, Watched};
@@ -35,7 +35,7 @@ use featlas_explain::integrated::IntegratedParams;
 use featlas_explain::occlusion::{OcclusionParams, Watch};
 use featlas_explain::saliency::{SaliencyParams, Smooth};
 use featlas_explain::segment::{GrabCutParams, SeedParams};
-use featlas_explain::{ClassChoice, ExplainError, Network, ReadLayer};
+use featlas_explain::{ClassChoice, ExplainError, Gradients, ReadLayer};
 use featlas_image::{Reject, encode_png};
 use featlas_net::{Batch, CpuBackend, Model};
 use guided::{From, Guided};
@@ -110,7 +110,7 @@ pub fn explain(
         done(&write(&settings.out, &stem, settings.method.name(), None, drawing)?);
         return Ok(ExplainSummary { explained: 1, ..ExplainSummary::default() });
     }
-    let explainer = Explainer::new(&model, &settings.method, settings.batch)?;
+    let explainer = Explainer::new(&model, &settings.method, settings.precision, settings.batch)?;
     let inputs = Inputs::list(&settings.images, progress)?;
     if inputs.images.is_empty() {
         return Err(PipelineError::Setting { setting: "images", problem: "name no image".to_owned() });
@@ -215,7 +215,13 @@ enum Explainer {
 }
 
 impl Explainer {
-    fn new(model: &Model, method: &Method, batch: usize) -> Result<Self, PipelineError> {
+    fn new(
+        model: &Model,
+        method: &Method,
+        precision: GradientPrecision,
+        batch: usize,
+    ) -> Result<Self, PipelineError> {
+        let gradients = || Gradients::new(model, precision);
         let class = |text: &Option<String>| {
             text.as_ref().map_or(Ok(ClassChoice::Top), |text| ClassChoice::find(model, text))
         };
@@ -228,8 +234,7 @@ impl Explainer {
             layer.check_channel(channel)?;
             Ok(layer)
         };
-        let heat =
-            |choice, how| Self::Heat(Box::new(HeatMethod { network: Network::new(model), choice, how }));
+        let heat = |choice, how| Self::Heat(Box::new(HeatMethod { gradients: gradients(), choice, how }));
         Ok(match method {
             Method::Filters { .. } => {
                 return Err(PipelineError::Setting {
@@ -292,7 +297,7 @@ impl Explainer {
                     },
                     seeds,
                     cut: GrabCutParams { iterations: settings.iterations, ..GrabCutParams::default() },
-                    network: Network::new(model),
+                    gradients: gradients(),
                 }))
             }
             Method::Guided { target, rule, compare } => {
@@ -308,7 +313,7 @@ impl Explainer {
                     }
                 };
                 let rules = if *compare { ReluRule::ALL.to_vec() } else { vec![*rule] };
-                Self::Guided(Box::new(Guided { network: Network::new(model), rules, from }))
+                Self::Guided(Box::new(Guided { gradients: gradients(), rules, from }))
             }
         })
     }

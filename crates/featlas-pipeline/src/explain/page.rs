@@ -11,7 +11,7 @@ use featlas_explain::saliency::{SaliencyParams, saliency};
 use featlas_explain::segment::{
     DEFAULT_BACKGROUND_QUANTILE, DEFAULT_FOREGROUND_QUANTILE, DEFAULT_ITERATIONS,
 };
-use featlas_explain::{ClassChoice, Network, ReluRule};
+use featlas_explain::{ClassChoice, GradientPrecision, Network, ReluRule};
 use featlas_net::{Batch, Model};
 use featlas_render::{ExplainedImage, Figure};
 use std::path::PathBuf;
@@ -77,9 +77,11 @@ pub(crate) fn explained_images(
 ) -> Result<Vec<ExplainedImage>, PipelineError> {
     let methods: Vec<(&str, Explainer)> = methods()
         .into_iter()
-        .map(|(caption, method)| Ok((caption, Explainer::new(model, &method, BATCH)?)))
+        .map(|(caption, method)| {
+            Ok((caption, Explainer::new(model, &method, GradientPrecision::F32, BATCH)?))
+        })
         .collect::<Result<_, PipelineError>>()?;
-    let network = Network::new(model);
+    let network = Network::<f32>::new(model);
     let mut all = Vec::with_capacity(images.len());
     for some in images.chunks(BATCH) {
         let sights = some

@@ -6,9 +6,9 @@ use super::drawing::{
 use super::npy::{Array, Values};
 use crate::PipelineError;
 use featlas_core::{Progress, RgbImage};
-use featlas_explain::saliency::{SaliencyParams, saliency};
+use featlas_explain::saliency::SaliencyParams;
 use featlas_explain::segment::{GrabCut, GrabCutParams, Mark, SeedParams, grab_cut, seed_marks};
-use featlas_explain::{ClassChoice, ClassScore, Network, Placement};
+use featlas_explain::{ClassChoice, ClassScore, Gradients, Placement};
 use featlas_image::{encode_cut_out, encode_png, resize};
 use featlas_net::{Batch, Model};
 use featlas_render::figure::{Panel, cut_out, outline, panels};
@@ -23,7 +23,7 @@ const BLUR_SHARE: f64 = 1.0 / 50.0;
 /// Cuts what the network saw out of images.
 #[derive(Debug)]
 pub(super) struct Segmenter {
-    pub(super) network: Network<f32>,
+    pub(super) gradients: Gradients,
     pub(super) choice: ClassChoice,
     pub(super) saliency: SaliencyParams,
     pub(super) seeds: SeedParams,
@@ -39,7 +39,7 @@ impl Segmenter {
         progress: &dyn Progress,
         deliver: &mut dyn FnMut(usize, Drawing) -> Result<(), PipelineError>,
     ) -> Result<(), PipelineError> {
-        let found = saliency(&self.network, batch, self.choice, &self.saliency, progress)?;
+        let found = self.gradients.saliency(batch, self.choice, &self.saliency, progress)?;
         for (i, sight) in sights.iter().enumerate() {
             if progress.is_cancelled() {
                 return Err(PipelineError::Interrupted);

@@ -1,8 +1,8 @@
 //! What is explained, and how: every choice, resolved by the command line.
 
-use featlas_explain::ReluRule;
 use featlas_explain::integrated::Baseline;
 use featlas_explain::occlusion::Fill;
+use featlas_explain::{GradientPrecision, ReluRule};
 use std::path::PathBuf;
 
 /// Images that are decoded and explained at a time, which bounds the memory.
@@ -21,6 +21,8 @@ pub struct ExplainSettings {
     pub weights: Option<PathBuf>,
     /// Folder of the results, made if it is not there.
     pub out: PathBuf,
+    /// The numbers that gradients are computed in.
+    pub precision: GradientPrecision,
     /// Images at a time, at least 1; see [`DEFAULT_EXPLAIN_BATCH`].
     pub batch: usize,
 }

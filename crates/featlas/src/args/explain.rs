@@ -46,6 +46,22 @@ pub(crate) struct SightArgs {
     pub(crate) batch: u64,
 }
 
+/// What every method that goes back through the network takes.
+#[derive(Debug, Args)]
+pub(crate) struct GradientArgs {
+    /// Numbers that gradients are computed in: f64 gives what the definition gives, f32 is several times faster
+    #[arg(long, value_enum, default_value_t = GradientPrecisionArg::F64)]
+    pub(crate) precision: GradientPrecisionArg,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum GradientPrecisionArg {
+    /// 32 bits; rounding decides near ties, which can move a map by a percent
+    F32,
+    /// 64 bits
+    F64,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CommonArgs {
     /// Architecture (see `featlas models list`)
@@ -135,6 +151,8 @@ pub(crate) enum FillArg {
 pub(crate) struct SaliencyArgs {
     #[command(flatten)]
     pub(crate) sight: SightArgs,
+    #[command(flatten)]
+    pub(crate) gradients: GradientArgs,
     /// Explain this class [default: the top class of each image]
     #[arg(long, value_name = "NAME|INDEX")]
     pub(crate) class: Option<String>,
@@ -153,6 +171,8 @@ pub(crate) struct SaliencyArgs {
 pub(crate) struct SegmentArgs {
     #[command(flatten)]
     pub(crate) sight: SightArgs,
+    #[command(flatten)]
+    pub(crate) gradients: GradientArgs,
     /// Cut out what speaks for this class [default: the top class of each image]
     #[arg(long, value_name = "NAME|INDEX")]
     pub(crate) class: Option<String>,
@@ -175,6 +195,8 @@ pub(crate) struct SegmentArgs {
 pub(crate) struct GuidedArgs {
     #[command(flatten)]
     pub(crate) sight: SightArgs,
+    #[command(flatten)]
+    pub(crate) gradients: GradientArgs,
     /// Go back from this class [default: the top class of each image]
     #[arg(long, value_name = "NAME|INDEX", conflicts_with_all = ["layer", "channel", "top_channels"])]
     pub(crate) class: Option<String>,
@@ -212,6 +234,8 @@ pub(crate) enum RuleArg {
 pub(crate) struct GradcamArgs {
     #[command(flatten)]
     pub(crate) sight: SightArgs,
+    #[command(flatten)]
+    pub(crate) gradients: GradientArgs,
     /// Explain this class [default: the top class of each image]
     #[arg(long, value_name = "NAME|INDEX")]
     pub(crate) class: Option<String>,
@@ -224,6 +248,8 @@ pub(crate) struct GradcamArgs {
 pub(crate) struct IntegratedArgs {
     #[command(flatten)]
     pub(crate) sight: SightArgs,
+    #[command(flatten)]
+    pub(crate) gradients: GradientArgs,
     /// Explain this class [default: the top class of each image]
     #[arg(long, value_name = "NAME|INDEX")]
     pub(crate) class: Option<String>,

@@ -14,8 +14,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub(crate) use embed::{EmbedArgs, SpaceArg};
 pub(crate) use explain::{
-    ActivationsArgs, BaselineArg, CommonArgs, ExplainArgs, FillArg, GuidedArgs, MethodArgs, OcclusionArgs,
-    RuleArg, SightArgs,
+    ActivationsArgs, BaselineArg, CommonArgs, ExplainArgs, FillArg, GradientArgs, GradientPrecisionArg,
+    GuidedArgs, MethodArgs, OcclusionArgs, RuleArg, SightArgs,
 };
 pub(crate) use extract::{BackendArg, ExtractArgs, ExtractFlags, PrecisionArg, RunArgs};
 pub(crate) use index::{DuplicatesArgs, IndexArgs, MetricArg, NeighborsArgs};

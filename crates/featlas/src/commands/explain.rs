@@ -1,14 +1,14 @@
 //! `featlas explain`.
 
 use crate::args::{
-    ActivationsArgs, BaselineArg, CommonArgs, ExplainArgs, FillArg, GuidedArgs, MethodArgs, OcclusionArgs,
-    RuleArg, SightArgs,
+    ActivationsArgs, BaselineArg, CommonArgs, ExplainArgs, FillArg, GradientArgs, GradientPrecisionArg,
+    GuidedArgs, MethodArgs, OcclusionArgs, RuleArg, SightArgs,
 };
 use crate::printer::Printer;
 use crate::settings::count;
 use featlas_pipeline::{
-    Baseline, DEFAULT_EXPLAIN_BATCH, ExplainSettings, Explained, Fill, Method, ReluRule, SegmentSettings,
-    Target, Unreadable, Watched, explain as run,
+    Baseline, DEFAULT_EXPLAIN_BATCH, ExplainSettings, Explained, Fill, GradientPrecision, Method, ReluRule,
+    SegmentSettings, Target, Unreadable, Watched, explain as run,
 };
 use serde_json::json;
 
@@ -84,11 +84,20 @@ fn settings(method: &MethodArgs) -> (ExplainSettings, bool) {
             model: common.model.clone(),
             weights: common.weights.clone(),
             out: common.out.clone(),
+            precision: GradientPrecision::default(),
             batch,
         };
         (settings, common.json)
     };
     let seen = |sight: &SightArgs, method| of(&sight.common, &sight.images, count(sight.batch), method);
+    let back = |sight: &SightArgs, gradients: &GradientArgs, method| {
+        let (settings, json) = seen(sight, method);
+        let precision = match gradients.precision {
+            GradientPrecisionArg::F32 => GradientPrecision::F32,
+            GradientPrecisionArg::F64 => GradientPrecision::F64,
+        };
+        (ExplainSettings { precision, ..settings }, json)
+    };
     match method {
         MethodArgs::Filters(args) => {
             let method = Method::Filters {
@@ -107,7 +116,7 @@ fn settings(method: &MethodArgs) -> (ExplainSettings, bool) {
                 smooth: args.smooth,
                 times_input: args.times_input,
             };
-            seen(&args.sight, method)
+            back(&args.sight, &args.gradients, method)
         }
         MethodArgs::Segment(args) => {
             let method = Method::Segment(SegmentSettings {
@@ -117,11 +126,12 @@ fn settings(method: &MethodArgs) -> (ExplainSettings, bool) {
                 background: args.background,
                 iterations: count(args.iterations),
             });
-            seen(&args.sight, method)
+            back(&args.sight, &args.gradients, method)
         }
-        MethodArgs::Guided(args) => seen(&args.sight, guided(args)),
+        MethodArgs::Guided(args) => back(&args.sight, &args.gradients, guided(args)),
         MethodArgs::Gradcam(args) => {
-            seen(&args.sight, Method::GradCam { class: args.class.clone(), layer: args.layer.clone() })
+            let method = Method::GradCam { class: args.class.clone(), layer: args.layer.clone() };
+            back(&args.sight, &args.gradients, method)
         }
         MethodArgs::Integrated(args) => {
             let baseline = match args.baseline {
@@ -129,7 +139,7 @@ fn settings(method: &MethodArgs) -> (ExplainSettings, bool) {
                 BaselineArg::Black => Baseline::Black,
             };
             let method = Method::Integrated { class: args.class.clone(), steps: count(args.steps), baseline };
-            seen(&args.sight, method)
+            back(&args.sight, &args.gradients, method)
         }
     }
 }

@@ -16,8 +16,7 @@ fn a_single_component_is_the_textbook_gaussian() {
     let colors = cloud([40, 90, 10], 50, 500, &mut 3);
     let mixture = Mixture::learn(colors.iter().map(|&color| (color, 2))).unwrap();
     let n = colors.len() as f64;
-    let mean: Vec<f64> =
-        (0..3).map(|c| colors.iter().map(|v| f64::from(v[c])).sum::<f64>() / n).collect();
+    let mean: Vec<f64> = (0..3).map(|c| colors.iter().map(|v| f64::from(v[c])).sum::<f64>() / n).collect();
     let covariance = |i: usize, j: usize| {
         colors.iter().map(|v| (f64::from(v[i]) - mean[i]) * (f64::from(v[j]) - mean[j])).sum::<f64>() / n
     };
@@ -30,8 +29,7 @@ fn a_single_component_is_the_textbook_gaussian() {
         let solved: Vec<f64> = (0..3)
             .map(|column| {
                 let a = |r: usize, c: usize| if c == column { d[r] } else { m[r][c] };
-                let term =
-                    |p: usize, q: usize, r: usize| a(0, p) * (a(1, q) * a(2, r) - a(1, r) * a(2, q));
+                let term = |p: usize, q: usize, r: usize| a(0, p) * (a(1, q) * a(2, r) - a(1, r) * a(2, q));
                 (term(0, 1, 2) - term(1, 0, 2) + term(2, 0, 1)) / det
             })
             .collect();
@@ -69,15 +67,8 @@ fn far_clouds_become_components() {
 #[test]
 fn a_first_mixture_is_no_worse_than_any_of_its_starts() {
     let mut state = 5;
-    let centers: [Rgb; 7] = [
-        [9, 9, 9],
-        [60, 10, 10],
-        [10, 60, 10],
-        [10, 10, 60],
-        [90, 90, 20],
-        [20, 90, 90],
-        [120, 120, 120],
-    ];
+    let centers: [Rgb; 7] =
+        [[9, 9, 9], [60, 10, 10], [10, 60, 10], [10, 10, 60], [90, 90, 20], [20, 90, 90], [120, 120, 120]];
     let colors: Vec<Rgb> = centers.iter().flat_map(|&c| cloud(c, 40, 150, &mut state)).collect();
     let cost = |mixture: &Mixture| colors.iter().map(|&color| mixture.cost(color)).sum::<f64>();
     let best = cost(&Mixture::first(&colors, 3).unwrap());
