@@ -13,7 +13,7 @@ use featlas_net::{Batch, Model};
 /// The numbers that gradients are computed in.
 ///
 /// A gradient is not a continuous function of the pixels: it jumps where a unit begins to fire, and where another value
-/// wins a max-pool. In 32 bits rounding decides such near ties, and a map may differ by a percent from the one that the
+/// wins a max-pool. In 32 bits rounding decides such near ties, and a map may differ by some percent from the one that the
 /// definition gives; in 64 bits it does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum GradientPrecision {

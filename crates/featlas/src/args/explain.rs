@@ -56,7 +56,7 @@ pub(crate) struct GradientArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum GradientPrecisionArg {
-    /// 32 bits; rounding decides near ties, which can move a map by a percent
+    /// 32 bits; rounding decides near ties, which can move a map by some percent
     F32,
     /// 64 bits
     F64,
