@@ -148,7 +148,8 @@ fn triangle(x: f64) -> f64 {
 }
 
 /// Shifts the fraction out. All weights are positive and add up to one, so nothing needs clipping but rounding.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+#[expect(clippy::cast_sign_loss, reason = "clamped")]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
 #[inline(always)]
 fn clip(sum: i32) -> u8 {
     (sum >> PRECISION_BITS).clamp(0, 255) as u8
@@ -188,6 +189,10 @@ struct RowPass<'a> {
 impl WithSimd for RowPass<'_> {
     type Output = ();
 
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined code is compiled for the CPU that the dispatch found"
+    )]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { rows, in_stride, axis, woven, out } = self;
@@ -234,6 +239,10 @@ struct ColumnPass<'a> {
 impl WithSimd for ColumnPass<'_> {
     type Output = ();
 
+    #[expect(
+        clippy::inline_always,
+        reason = "only inlined code is compiled for the CPU that the dispatch found"
+    )]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _simd: S) {
         let Self { rows, stride, axis, first, sums, out } = self;
