@@ -14,12 +14,12 @@ use featlas_net::{Batch, Model};
 ///
 /// A gradient is not a continuous function of the pixels: it jumps where a unit begins to fire, and where another value
 /// wins a max-pool. In 32 bits rounding decides such near ties, and a map may differ by some percent from the one that the
-/// definition gives; in 64 bits it does not.
+/// definition gives; in 64 bits only ties that are exact, as on flat ground, are left to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum GradientPrecision {
-    /// 32 bits: several times faster.
+    /// 32 bits: faster.
     F32,
-    /// 64 bits: what the definition gives.
+    /// 64 bits: what the definition gives, but for ties that are exact.
     #[default]
     F64,
 }

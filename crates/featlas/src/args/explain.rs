@@ -49,7 +49,7 @@ pub(crate) struct SightArgs {
 /// What every method that goes back through the network takes.
 #[derive(Debug, Args)]
 pub(crate) struct GradientArgs {
-    /// Numbers that gradients are computed in: f64 gives what the definition gives, f32 is several times faster
+    /// Numbers that gradients are computed in: rounding decides near ties, with f32 far more often than with f64; f32 is faster
     #[arg(long, value_enum, default_value_t = GradientPrecisionArg::F64)]
     pub(crate) precision: GradientPrecisionArg,
 }
