@@ -15,7 +15,7 @@ pub use digest::{Digest, Hasher, ParseDigestError};
 pub use id::ImageId;
 pub use neighbor::Neighbor;
 pub use pixels::{PixelsError, RgbImage};
-pub use progress::{Progress, Silent, Stage};
+pub use progress::{Progress, Silent, Stage, Stopped};
 pub use rect::{Rect, RectF};
 pub use rows::{RowsError, RowsView, l2_norm};
 pub use topk::TopK;

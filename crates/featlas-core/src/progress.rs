@@ -103,3 +103,17 @@ impl Progress for Silent {
     fn end(&self, _stage: Stage) {}
     fn warn(&self, _text: &str) {}
 }
+
+/// Reports to nobody and asks every operation to stop at once, so that it can be tried what happens then.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stopped;
+
+impl Progress for Stopped {
+    fn begin(&self, _stage: Stage, _total: Option<u64>) {}
+    fn advance(&self, _stage: Stage, _n: u64) {}
+    fn end(&self, _stage: Stage) {}
+    fn warn(&self, _text: &str) {}
+    fn is_cancelled(&self) -> bool {
+        true
+    }
+}

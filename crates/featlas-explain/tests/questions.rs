@@ -5,7 +5,7 @@
 mod common;
 
 use common::{batch_of, fractions, picture, small_model};
-use featlas_core::{Progress, RectF, Silent, Stage};
+use featlas_core::{RectF, Silent, Stopped};
 use featlas_explain::activations::activations;
 use featlas_explain::filters::filters;
 use featlas_explain::gradcam::gradcam;
@@ -441,37 +441,24 @@ fn maps_lie_over_the_original_without_stretching() {
     assert_eq!(rect, seen);
 }
 
-/// Says stop after the first look.
-struct Cancelled;
-
-impl Progress for Cancelled {
-    fn begin(&self, _stage: Stage, _total: Option<u64>) {}
-    fn advance(&self, _stage: Stage, _n: u64) {}
-    fn end(&self, _stage: Stage) {}
-    fn warn(&self, _text: &str) {}
-    fn is_cancelled(&self) -> bool {
-        true
-    }
-}
-
 #[test]
 fn whoever_asks_to_stop_is_heard() {
     let model = small_model("RGB; shorter side to 20; center crop 20; /255");
     let network = Network::<f32>::new(&model);
     let batch = random_batch(1, 1);
     let top = ClassChoice::Top;
-    assert_eq!(message(gradients(&network, &batch, top, &Cancelled)), "interrupted");
+    assert_eq!(message(gradients(&network, &batch, top, &Stopped)), "interrupted");
     assert_eq!(
-        message(integrated(&network, &batch, top, &IntegratedParams::default(), &Cancelled)),
+        message(integrated(&network, &batch, top, &IntegratedParams::default(), &Stopped)),
         "interrupted"
     );
-    assert_eq!(message(guided_classes(&network, &batch, top, &ReluRule::ALL, &Cancelled)), "interrupted");
+    assert_eq!(message(guided_classes(&network, &batch, top, &ReluRule::ALL, &Stopped)), "interrupted");
     let smooth = SaliencyParams { smooth: Some(Smooth::of(4)), ..SaliencyParams::default() };
-    assert_eq!(message(saliency(&network, &batch, top, &smooth, &Cancelled)), "interrupted");
+    assert_eq!(message(saliency(&network, &batch, top, &smooth, &Stopped)), "interrupted");
     let backend = CpuBackend::new(&model);
     let params = OcclusionParams { window_px: 5, ..OcclusionParams::default() };
     assert_eq!(
-        message(occlusion(&model, &backend, &batch, &Watch::Class(top), &params, &Cancelled)),
+        message(occlusion(&model, &backend, &batch, &Watch::Class(top), &params, &Stopped)),
         "interrupted"
     );
 }

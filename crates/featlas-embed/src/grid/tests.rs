@@ -1,5 +1,5 @@
 use super::*;
-use featlas_core::Silent;
+use featlas_core::{Silent, Stopped};
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -199,16 +199,6 @@ fn identical_points_and_single_ones_find_cells() {
 
 #[test]
 fn a_long_auction_stops_when_asked() {
-    struct Stop;
-    impl Progress for Stop {
-        fn begin(&self, _: Stage, _: Option<u64>) {}
-        fn advance(&self, _: Stage, _: u64) {}
-        fn end(&self, _: Stage) {}
-        fn warn(&self, _: &str) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     let shape = GridShape { columns: 140, rows: 140 };
-    assert!(matches!(assign_grid(&clumps(19_000, 1), shape, &Stop), Err(EmbedError::Cancelled)));
+    assert!(matches!(assign_grid(&clumps(19_000, 1), shape, &Stopped), Err(EmbedError::Cancelled)));
 }

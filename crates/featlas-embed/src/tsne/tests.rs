@@ -1,7 +1,7 @@
 use super::*;
 use crate::testkit::clusters;
 use crate::{divergence, exact_neighbors};
-use featlas_core::{RowsView, Silent};
+use featlas_core::{RowsView, Silent, Stopped};
 
 fn neighbors(rows: &[f32], k: usize) -> NeighborTable {
     exact_neighbors(RowsView::new(rows, 10).unwrap(), k, &Silent).unwrap()
@@ -163,21 +163,11 @@ fn wrong_parameters_are_named() {
 
 #[test]
 fn a_cancelled_run_ends() {
-    struct Cancelled;
-    impl Progress for Cancelled {
-        fn begin(&self, _stage: Stage, _total: Option<u64>) {}
-        fn advance(&self, _stage: Stage, _n: u64) {}
-        fn end(&self, _stage: Stage) {}
-        fn warn(&self, _text: &str) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     let rows = clusters(200, 5);
     for dims in [2, 3] {
         let params = TsneParams { perplexity: 15.0, iterations: 100_000, dims, ..TsneParams::default() };
         let checkpoints = Checkpoints { resume: None, keep: &mut |_| {} };
-        let ended = tsne(&neighbors(&rows, 45), &start(&rows, dims), &params, checkpoints, &Cancelled);
+        let ended = tsne(&neighbors(&rows, 45), &start(&rows, dims), &params, checkpoints, &Stopped);
         assert!(matches!(ended, Err(EmbedError::Cancelled)));
     }
 }

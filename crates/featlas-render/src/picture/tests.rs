@@ -1,5 +1,5 @@
 use super::*;
-use featlas_core::{Progress, Rect, Silent, Stage};
+use featlas_core::{Progress, Rect, Silent, Stage, Stopped};
 use std::io::Write;
 
 struct Stripes {
@@ -116,17 +116,7 @@ fn progress_ends_at_the_number_of_images() {
 
 #[test]
 fn a_cancelled_run_stops() {
-    struct Stop;
-    impl Progress for Stop {
-        fn begin(&self, _: Stage, _: Option<u64>) {}
-        fn advance(&self, _: Stage, _: u64) {}
-        fn end(&self, _: Stage) {}
-        fn warn(&self, _: &str) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
-    let err = write_png(&Stripes { width: 64, height: 64, cuts: vec![] }, &Stop, &mut Vec::new());
+    let err = write_png(&Stripes { width: 64, height: 64, cuts: vec![] }, &Stopped, &mut Vec::new());
     assert!(matches!(err, Err(RenderError::Cancelled)));
 }
 

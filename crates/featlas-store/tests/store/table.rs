@@ -1,7 +1,7 @@
 //! Rows in, rows out.
 
 use crate::support::*;
-use featlas_core::{ImageId, Progress, Silent, Stage};
+use featlas_core::{ImageId, Progress, Silent, Stage, Stopped};
 use featlas_store::{Atlas, PIXELS_LEN, Row, ShardWriter, StoreError, columns};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::path::Path;
@@ -279,19 +279,9 @@ fn the_reader_of_blocks_can_stop_with_its_own_error() {
 
 #[test]
 fn loading_stops_on_request() {
-    struct Stop;
-    impl Progress for Stop {
-        fn begin(&self, _: Stage, _: Option<u64>) {}
-        fn advance(&self, _: Stage, _: u64) {}
-        fn end(&self, _: Stage) {}
-        fn warn(&self, _: &str) {}
-        fn is_cancelled(&self) -> bool {
-            true
-        }
-    }
     let (_folder, atlas) = full_atlas();
-    assert!(matches!(atlas.features(&Stop), Err(StoreError::Cancelled)));
-    assert!(matches!(featlas_store::check(atlas.root(), &Stop), Err(StoreError::Cancelled)));
+    assert!(matches!(atlas.features(&Stopped), Err(StoreError::Cancelled)));
+    assert!(matches!(featlas_store::check(atlas.root(), &Stopped), Err(StoreError::Cancelled)));
 }
 
 #[test]
