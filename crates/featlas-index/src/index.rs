@@ -1,18 +1,18 @@
-//! The index: codes, the graph over them, the full rows behind them, and every way to ask.
+//! The index: codes, the graph over them, and the full rows behind them.
+
+mod search;
 
 use crate::blob::{Blob, Section};
 use crate::compact::Projection;
-use crate::exact::{Best, Hit, nearest, nearest_batch};
 use crate::files::{self, Head};
-use crate::graph::{Audit, GraphView, NodeSet, Scratch};
-use crate::record::Sparse;
+use crate::graph::{Audit, GraphView};
 use crate::segment::{PackedPlace, RowStore, RowsFile, StoredRows};
-use crate::vectors::prepared_queries;
 use crate::{IndexError, IndexParams, Metric};
-use featlas_core::{Digest, ImageId, Neighbor, RowsView};
-use rayon::prelude::*;
+use featlas_core::{Digest, ImageId};
 use std::io::Write;
 use std::path::Path;
+
+pub(crate) use search::Asker;
 
 /// Neighbors for which `ef_search` is chosen.
 const TUNED_K: usize = 10;
@@ -304,168 +304,6 @@ impl Index {
     pub(crate) fn is_removed(&self, row: usize) -> bool {
         self.parts.removed[row / 64] >> (row % 64) & 1 == 1
     }
-
-    /// The `k` images nearest to `query`, by the graph.
-    ///
-    /// `query` has [`Index::dim`] components; under the cosine any length but 0. `ef` is the number of candidates kept,
-    /// raised to `k`, and for many neighbors to nearly twice as many; more finds more of the true neighbors and takes longer. Should the graph not lead to `k` images,
-    /// the answer is that of [`Index::search_exact`].
-    ///
-    /// # Errors
-    /// [`IndexError::TooFewVectors`], [`IndexError::Dimension`], [`IndexError::NonFiniteQuery`], [`IndexError::ZeroNorm`],
-    /// [`IndexError::DamagedRow`].
-    pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Neighbor>, IndexError> {
-        let mut found = self.search_batch(one_row(query, self.dim())?, k, ef)?;
-        Ok(found.pop().unwrap_or_default())
-    }
-
-    /// [`Index::search`] for every row of `queries`, on all cores.
-    ///
-    /// # Errors
-    /// As [`Index::search`]; the error names the row of the query.
-    pub fn search_batch(
-        &self,
-        queries: RowsView<'_>,
-        k: usize,
-        ef: usize,
-    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
-        self.check_k(k)?;
-        let queries = prepared_queries(queries, self.dim(), self.metric())?;
-        let search = |asker: &mut Asker, query: &[f32]| -> Result<Vec<Neighbor>, IndexError> {
-            Ok(self.neighbors(&self.ask(query, k, ef, None, asker)?))
-        };
-        if queries.len() == self.dim() {
-            return Ok(vec![search(&mut Asker::default(), &queries)?]);
-        }
-        queries.par_chunks_exact(self.dim()).map_init(Asker::default, search).collect()
-    }
-
-    /// The `k` images nearest to `query`, by comparing it with every row.
-    ///
-    /// # Errors
-    /// As [`Index::search`].
-    pub fn search_exact(&self, query: &[f32], k: usize) -> Result<Vec<Neighbor>, IndexError> {
-        let mut found = self.search_exact_batch(one_row(query, self.dim())?, k)?;
-        Ok(found.pop().unwrap_or_default())
-    }
-
-    /// [`Index::search_exact`] for every row of `queries`, several times faster than one by one and with the same result.
-    ///
-    /// # Errors
-    /// As [`Index::search`]; the error names the row of the query.
-    pub fn search_exact_batch(
-        &self,
-        queries: RowsView<'_>,
-        k: usize,
-    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
-        self.check_k(k)?;
-        self.search_among(queries, k, |_id| true)
-    }
-
-    /// [`Index::search_exact_batch`] among the images that pass `keep`; if fewer than `k` pass, all of them.
-    ///
-    /// # Errors
-    /// As [`Index::search`].
-    pub fn search_among(
-        &self,
-        queries: RowsView<'_>,
-        k: usize,
-        keep: impl Fn(ImageId) -> bool + Sync,
-    ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
-        let queries = prepared_queries(queries, self.dim(), self.metric())?;
-        let keep = |row: usize| !self.is_removed(row) && keep(self.id_of(row));
-        let found = nearest_batch(&self.rows(), &queries, k, keep)?;
-        Ok(found.iter().map(|hits| self.neighbors(hits)).collect())
-    }
-
-    fn check_k(&self, k: usize) -> Result<(), IndexError> {
-        if k > self.len() { Err(IndexError::TooFewVectors { k, len: self.len() }) } else { Ok(()) }
-    }
-
-    /// Searches the graph for a prepared row, as if the nodes of `absent` were not there.
-    pub(crate) fn ask(
-        &self,
-        query: &[f32],
-        k: usize,
-        ef: usize,
-        absent: Option<&NodeSet>,
-        asker: &mut Asker,
-    ) -> Result<Vec<Hit>, IndexError> {
-        let Asker { sparse, code, .. } = asker;
-        sparse.set(query);
-        code.resize(self.rank(), 0);
-        self.parts.projection.encode(sparse, code);
-        let code = std::mem::take(code);
-        let found = self.ask_coded(&code, query, k, ef, absent, asker);
-        asker.code = code;
-        found
-    }
-
-    /// The same for a row whose code is known.
-    pub(crate) fn ask_coded(
-        &self,
-        code: &[u8],
-        query: &[f32],
-        k: usize,
-        ef: usize,
-        absent: Option<&NodeSet>,
-        asker: &mut Asker,
-    ) -> Result<Vec<Hit>, IndexError> {
-        use crate::exact::Rows as _;
-        let Asker { scratch, buffer, .. } = asker;
-        // Removed rows take up candidates, so there must be more of them.
-        let share = self.num_rows().div_ceil(self.len().max(1));
-        let wanted = self.rerank_of(k);
-        self.view().search(
-            code,
-            ef.max(k) * if self.num_removed > 0 { share.max(2) } else { 1 },
-            absent,
-            scratch,
-        );
-        let rows = self.rows();
-        let mut best = Best::new(k);
-        let mut compared = 0;
-        for candidate in scratch.pool.found() {
-            if compared >= wanted {
-                break;
-            }
-            for row in self.parts.members.rows_of(candidate.node).filter(|&row| !self.is_removed(row)) {
-                best.push(rows.id(row), row, rows.squared_to(row, query, buffer)?);
-                compared += 1;
-            }
-        }
-        if compared < k {
-            let keep = |row: usize| {
-                let gone = absent.is_some_and(|absent| absent.contains(self.parts.node_of_row[row]));
-                !gone && !self.is_removed(row)
-            };
-            return nearest(&rows, query, k, keep);
-        }
-        Ok(best.into_hits())
-    }
-
-    /// Candidates that are compared exactly for `k` neighbors.
-    pub(crate) fn rerank_of(&self, k: usize) -> usize {
-        k.saturating_mul(self.head.rerank)
-    }
-
-    /// The `k` nearest images to `query`, a prepared row, by comparing all.
-    pub(crate) fn neighbors(&self, hits: &[Hit]) -> Vec<Neighbor> {
-        let neighbor = |hit: &Hit| Neighbor {
-            id: self.id_of(hit.row as usize),
-            distance: self.metric().distance(hit.squared),
-        };
-        hits.iter().map(neighbor).collect()
-    }
-}
-
-/// The memory of one searching thread.
-#[derive(Debug, Default)]
-pub(crate) struct Asker {
-    pub(crate) scratch: Scratch,
-    pub(crate) buffer: Vec<f32>,
-    sparse: Sparse,
-    code: Vec<u8>,
 }
 
 fn view_of<'a>(head: &Head, parts: &'a Parts) -> GraphView<'a> {
@@ -479,11 +317,6 @@ fn view_of<'a>(head: &Head, parts: &'a Parts) -> GraphView<'a> {
         upper: &parts.upper,
         entry: head.entry,
     }
-}
-
-fn one_row(query: &[f32], dim: usize) -> Result<RowsView<'_>, IndexError> {
-    RowsView::new(query, query.len())
-        .map_err(|_empty| IndexError::Dimension { expected: dim, got: query.len() })
 }
 
 #[cfg(test)]

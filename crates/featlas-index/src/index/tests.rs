@@ -1,9 +1,10 @@
 #![expect(clippy::float_cmp, reason = "shares of small counts, and distances that agree to the bit")]
 
+use super::search::one_row;
 use super::*;
 use crate::testkit::{basis_of, clustered, index_of, unit_rows, vectors_of};
 use crate::{DEFAULT_EF_CURVE, RowsWriter, build, neighbors_of_all};
-use featlas_core::{Progress, Silent, Stage};
+use featlas_core::{Neighbor, Progress, RowsView, Silent, Stage};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 fn seeded(seed: u64) -> IndexParams {
