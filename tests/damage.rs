@@ -78,23 +78,38 @@ fn a_damaged_index_is_refused_by_name() {
     desk.ok(["extract", "--images", "images", "--out", "atlas"]);
     desk.ok(["index", "atlas"]);
     let image = format!("images/{}/000.jpg", featlas_scenes::classes()[0]);
-    let files: Vec<_> = fs_err::read_dir(desk.path("atlas/index"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|ending| ending == "bin"))
-        .collect();
+    let list = || -> Vec<_> {
+        let entries = fs_err::read_dir(desk.path("atlas/index")).unwrap();
+        let mut files: Vec<_> = entries
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|ending| ending == "bin"))
+            .collect();
+        files.sort();
+        files
+    };
+    let files = list();
     assert_eq!(files.len(), 2, "the index and its rows: {files:?}");
-    for path in files {
+    for path in &files {
         let file = path.file_name().unwrap().to_string_lossy().into_owned();
-        let bytes = fs_err::read(&path).unwrap();
+        let bytes = fs_err::read(path).unwrap();
         for damaged in [&bytes[..bytes.len() / 2], b"", &[&bytes[..40], &[0xFF; 8], &bytes[48..]].concat()] {
-            fs_err::write(&path, damaged).unwrap();
+            fs_err::write(path, damaged).unwrap();
             let said = desk.run(["query", "atlas", &image, "--k", "2"]);
             assert_eq!(said.code, Some(1), "{}", said.stderr);
             assert!(said.stderr.contains(&file), "{}", said.stderr);
+            assert!(said.stderr.contains("hint: remove that file"), "{}", said.stderr);
             assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
         }
-        fs_err::write(&path, &bytes).unwrap();
+        fs_err::write(path, &bytes).unwrap();
     }
-    desk.ok(["query", "atlas", &image, "--k", "2"]);
+    let whole = desk.ok(["query", "atlas", &image, "--k", "2"]).stdout;
+    // What the hint says works, for either file; a new index has files of other names.
+    for file in 0..files.len() {
+        fs_err::remove_file(&list()[file]).unwrap();
+        let said = desk.run(["query", "atlas", &image, "--k", "2"]);
+        assert!(said.stderr.contains("hint: run `featlas index ATLAS`"), "{}", said.stderr);
+        desk.ok(["index", "atlas"]);
+        assert_eq!(desk.ok(["query", "atlas", &image, "--k", "2"]).stdout, whole);
+        desk.ok(["check", "atlas"]);
+    }
 }

@@ -47,6 +47,20 @@ pub enum ExtractError {
     },
 }
 
+impl ExtractError {
+    /// What the user can do about it, when there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Net(err) => err.hint(),
+            Self::Store(err) => err.hint(),
+            Self::SamePath { .. } => {
+                Some("rename one of the two, leave it out with `--exclude`, or make an atlas of each source")
+            }
+            _ => None,
+        }
+    }
+}
+
 impl From<NetError> for ExtractError {
     fn from(err: NetError) -> Self {
         // Boxed, since it is the largest of all and errors travel through every result.

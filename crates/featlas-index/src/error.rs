@@ -66,4 +66,19 @@ pub enum IndexError {
     DamagedRow { id: ImageId, path: PathBuf },
 }
 
+impl IndexError {
+    /// What the user can do about it, when there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Version { .. } | Self::Damaged { .. } | Self::DamagedRow { .. } => Some(
+                "remove that file and run `featlas index ATLAS`: the index is built anew from the features",
+            ),
+            Self::Read { .. } => {
+                Some("run `featlas index ATLAS`: what is missing of the index is built anew")
+            }
+            _ => None,
+        }
+    }
+}
+
 const _: () = assert!(size_of::<IndexError>() <= 64, "errors travel in every result");

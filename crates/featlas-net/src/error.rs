@@ -258,6 +258,10 @@ impl NetError {
             Self::WrongArchitecture { .. } => {
                 Some("pass the model that the file was made for with `--model`")
             }
+            Self::MissingTensor { .. } | Self::ExtraTensor { .. } | Self::TensorShape { .. } => Some(
+                "pass the model that the weights were made for with `--model`: \
+                 `featlas models info NAME` shows a model's layers",
+            ),
             _ => None,
         }
     }

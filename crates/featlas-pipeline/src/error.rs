@@ -168,8 +168,10 @@ impl PipelineError {
             Self::TooManyNeighbors { images, .. } => Some(format!("ask for at most {images}")),
             Self::Empty { .. } => Some("its rejects/ say what was wrong with each image".to_owned()),
             Self::Render(err) => err.hint().map(str::to_owned),
-            Self::Store(err) | Self::Extract(ExtractError::Store(err)) => err.hint().map(str::to_owned),
-            Self::Net(err) | Self::Extract(ExtractError::Net(err)) => err.hint().map(str::to_owned),
+            Self::Extract(err) => err.hint().map(str::to_owned),
+            Self::Store(err) => err.hint().map(str::to_owned),
+            Self::Net(err) => err.hint().map(str::to_owned),
+            Self::Index(err) => err.hint().map(str::to_owned),
             Self::Explain(err) => err.hint().map(str::to_owned),
             _ => None,
         }
