@@ -17,6 +17,7 @@ use featlas_net::gradient::Real;
 use featlas_net::{Batch, CpuBackend, Model};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// Relative L2 distance of a map in float64 from PyTorch's in float64. A map is handed out in float32.
 const TOLERANCE: f64 = 1e-5;
@@ -116,7 +117,7 @@ impl Check {
 
 /// Runs every method on the case's images in the numbers `T` and compares all maps.
 fn check<T: Real>(model: &Model, case: &Value, images: &[RgbImage], tolerance: f64) {
-    let expected = case["images"].as_array().unwrap()[..images.len()].to_vec();
+    let expected = case["images"].as_array().unwrap().clone();
     for (image, expected) in images.iter().zip(&expected) {
         let pixels = checksum(model.preprocess().crop(image).data());
         assert_eq!(
@@ -196,21 +197,25 @@ fn check_formula(name: &str) {
     check::<f32>(&model, &case, &images, ROUGH_TOLERANCE);
 }
 
-/// The first `count` photographs.
-fn photographs(name: &str, count: usize, of: impl Fn(&Model, &Value, &[RgbImage])) {
+/// Shows `of` the photographs of `case` that `which` names.
+fn photographs(name: &str, which: Range<usize>, of: impl Fn(&Model, &Value, &[RgbImage])) {
     let Some(shared) = shared() else { return };
-    let case = case_of("photographs", name);
-    let files = case["images"].as_array().unwrap();
+    let mut case = case_of("photographs", name);
+    let files = case["images"].as_array_mut().unwrap();
     assert_eq!(files.len(), 20);
+    *files = files[which].to_vec();
     let images: Vec<RgbImage> =
-        files.iter().take(count).map(|image| photograph(&shared, image["file"].as_str().unwrap())).collect();
+        files.iter().map(|image| photograph(&shared, image["file"].as_str().unwrap())).collect();
     let model = if name == "squeezenet1_0" { squeezenet(&shared) } else { formula_model(name) };
     of(&model, &case, &images);
 }
 
-fn check_photographs(name: &str, count: usize) {
-    photographs(name, count, |model, case, images| check::<f64>(model, case, images, TOLERANCE));
+fn check_photographs(name: &str, which: Range<usize>) {
+    photographs(name, which, |model, case, images| check::<f64>(model, case, images, TOLERANCE));
 }
+
+/// A photograph with an even background, where whole windows of a max-pool are equal but for rounding.
+const EVEN: Range<usize> = 8..9;
 
 #[test]
 fn alexnet_on_pictures() {
@@ -229,41 +234,41 @@ fn squeezenet_on_pictures() {
 
 #[test]
 fn alexnet_on_photographs() {
-    check_photographs("alexnet", 2);
+    check_photographs("alexnet", 0..2);
 }
 
 #[test]
 fn vgg11_on_photographs() {
-    check_photographs("vgg11", 1);
+    check_photographs("vgg11", EVEN);
 }
 
 #[test]
 fn squeezenet_on_photographs() {
-    check_photographs("squeezenet1_0", 2);
+    check_photographs("squeezenet1_0", EVEN);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn alexnet_on_all_photographs() {
-    check_photographs("alexnet", 20);
+    check_photographs("alexnet", 0..20);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn vgg11_on_all_photographs() {
-    check_photographs("vgg11", 20);
+    check_photographs("vgg11", 0..20);
 }
 
 #[test]
 #[ignore = "takes minutes"]
 fn squeezenet_on_all_photographs() {
-    check_photographs("squeezenet1_0", 20);
+    check_photographs("squeezenet1_0", 0..20);
 }
 
 #[test]
 #[ignore = "measures what rounding to 32 bits costs"]
 fn photographs_in_32_bits() {
     for name in ["alexnet", "squeezenet1_0", "vgg11"] {
-        photographs(name, 20, |model, case, images| check::<f32>(model, case, images, f64::INFINITY));
+        photographs(name, 0..20, |model, case, images| check::<f32>(model, case, images, f64::INFINITY));
     }
 }

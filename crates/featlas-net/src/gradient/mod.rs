@@ -68,16 +68,18 @@ impl ReluRule {
 
     /// Applies the rule to the gradients of one image; `fired` says where the `ReLU`'s output was positive.
     fn apply<T: Real>(self, gradients: &mut [T], fired: &[bool]) {
-        let zero = T::default();
-        for (gradient, &fired) in gradients.iter_mut().zip(fired) {
-            let passes = match self {
-                Self::Plain => fired,
-                Self::Guided => fired && *gradient > zero,
-                Self::Deconv => *gradient > zero,
-            };
-            if !passes {
-                *gradient = zero;
-            }
+        match self {
+            Self::Plain => keep(gradients, fired, |_, fired| fired),
+            Self::Guided => keep(gradients, fired, |gradient, fired| fired & (gradient > T::default())),
+            Self::Deconv => keep(gradients, fired, |gradient, _| gradient > T::default()),
         }
+    }
+}
+
+/// Sets to zero what does not pass.
+fn keep<T: Real>(gradients: &mut [T], fired: &[bool], passes: impl Fn(T, bool) -> bool) {
+    for (gradient, &fired) in gradients.iter_mut().zip(fired) {
+        // Chosen without branches, so that many values go at once.
+        *gradient = if passes(*gradient, fired) { *gradient } else { T::default() };
     }
 }

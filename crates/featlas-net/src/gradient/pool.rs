@@ -4,6 +4,7 @@ use super::Real;
 use crate::arch::Shape;
 use crate::geometry::adaptive_range;
 use rayon::prelude::*;
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A max-pool between two sizes. The output's size already says whether it rounds up.
@@ -17,37 +18,66 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// The maxima `(n, c, h, w)`, and for each the cell of its input plane that won: of equal ones the
-    /// first in row-major order, NaN before all, as in PyTorch.
+    /// The maxima `(n, c, h, w)`, and for each the cell of its input plane that won: of those equal to it, give or take
+    /// [`Real::TIE`] of it, the first in row-major order; NaN before all.
+    ///
+    /// PyTorch compares exactly. In an evenly colored part of a photograph all cells of a window are equal but for the
+    /// order in which their sums were taken, and whose last bit is larger is nobody's choice.
     pub(super) fn max<T: Real>(&self, values: &[T]) -> (Vec<T>, Vec<u32>) {
         let (cells, out_cells) = (self.input.cells(), self.output.cells());
         let len = values.len() / cells * out_cells;
         let (mut out, mut winners) = (vec![T::default(); len], vec![0_u32; len]);
-        let columns: Vec<Range<usize>> = (0..self.output.w).map(|x| self.window(x, self.input.w)).collect();
         let planes = out.par_chunks_exact_mut(out_cells).zip(winners.par_chunks_exact_mut(out_cells));
+        let steps: Vec<u32> = (0..self.output.w).map(|x| number(x * self.stride)).collect();
         planes.zip(values.par_chunks_exact(cells)).for_each(|((out, winners), plane)| {
-            let (mut maxima, mut rows_of) = (vec![T::default(); self.input.w], vec![0_u32; self.input.w]);
+            let plane = self.split(plane);
+            let mut least = vec![T::default(); self.output.w];
             let rows = out.chunks_exact_mut(self.output.w).zip(winners.chunks_exact_mut(self.output.w));
             for (y, (out, winners)) in rows.enumerate() {
-                // The winner of a window is the winner among its columns' winners.
-                let rows = self.window(y, self.input.h);
-                columns_maxima(plane, self.input.w, rows, &mut maxima, &mut rows_of);
-                for ((out, winner), columns) in out.iter_mut().zip(winners).zip(&columns) {
-                    let mut best = columns.start;
-                    for column in columns.start + 1..columns.end {
-                        let (value, most) = (maxima[column], maxima[best]);
-                        let is_earlier = value == most && rows_of[column] < rows_of[best];
-                        if value > most || value.is_nan() || is_earlier {
-                            best = column;
-                        }
+                out.fill(T::from_f64(f64::NEG_INFINITY));
+                for place in self.places(y) {
+                    let values = &plane[place.values..];
+                    for (most, &value) in out[place.columns].iter_mut().zip(values) {
+                        // Chosen without branches, here and below, so that many windows go at once.
+                        *most = if value > *most || value.is_nan() { value } else { *most };
                     }
-                    *out = maxima[best];
-                    let cell = rows_of[best] as usize * self.input.w + best;
-                    *winner = u32::try_from(cell).expect("activations have far fewer than 2^32 cells");
+                }
+                for (least, &most) in least.iter_mut().zip(&*out) {
+                    let size = if most < T::default() { -most } else { most };
+                    *least = most - T::from_f64(T::TIE) * size;
+                }
+                // The first place that ties is the last one here.
+                for place in self.places(y).rev() {
+                    let windows = winners[place.columns.clone()].iter_mut().zip(&least[place.columns]);
+                    let values = plane[place.values..].iter().zip(&steps);
+                    for ((winner, &least), (&value, &step)) in windows.zip(values) {
+                        *winner = if value >= least || value.is_nan() { place.cell + step } else { *winner };
+                    }
                 }
             }
         });
         (out, winners)
+    }
+
+    /// Every row as the pixels at 0, `stride`, 2 `stride`, …, then those at 1, `stride` + 1, …: what the windows of a row
+    /// meet at one place of the kernel then lies side by side. The last of some phases is zero, and no window's.
+    fn split<'p, T: Real>(&self, plane: &'p [T]) -> Cow<'p, [T]> {
+        if self.stride == 1 {
+            return Cow::Borrowed(plane);
+        }
+        let width = self.input.w.div_ceil(self.stride);
+        let mut split = vec![T::default(); self.input.h * self.stride * width];
+        let rows = split.chunks_exact_mut(self.stride * width).zip(plane.chunks_exact(self.input.w));
+        for (phases, row) in rows {
+            for (phase, values) in phases.chunks_exact_mut(width).enumerate() {
+                for (value, &pixel) in
+                    values.iter_mut().zip(row[phase.min(row.len())..].iter().step_by(self.stride))
+                {
+                    *value = pixel;
+                }
+            }
+        }
+        Cow::Owned(split)
     }
 
     /// The gradient at the input: every window's goes to the cell that won it.
@@ -67,34 +97,35 @@ impl Pool {
         below
     }
 
-    /// The cells of an axis of length `len` under output cell `index`; at least one, since `shapes()` drops
-    /// windows that would see nothing.
-    fn window(&self, index: usize, len: usize) -> Range<usize> {
-        let start = index * self.stride;
-        start.saturating_sub(self.padding)..(start + self.kernel).saturating_sub(self.padding).min(len)
+    /// The places of the kernel that meet the input in output row `y`, in row-major order.
+    fn places(&self, y: usize) -> impl DoubleEndedIterator<Item = Place> {
+        let Self { kernel, stride, padding, input, output } = *self;
+        let row_of = move |ky: usize| (y * stride + ky).checked_sub(padding).filter(|&y| y < input.h);
+        (0..kernel).filter_map(row_of).flat_map(move |y| {
+            (0..kernel).filter_map(move |kx| {
+                let first = padding.saturating_sub(kx).div_ceil(stride);
+                let end = (input.w + padding).saturating_sub(kx).div_ceil(stride).min(output.w);
+                let column = first * stride + kx - padding;
+                let values = (y * stride + column % stride) * input.w.div_ceil(stride) + column / stride;
+                let place = || Place { columns: first..end, values, cell: number(y * input.w + column) };
+                (first < end).then(place)
+            })
+        })
     }
 }
 
-/// The largest value of every column within `rows`, and the first row that has it.
-fn columns_maxima<T: Real>(
-    plane: &[T],
-    width: usize,
-    rows: Range<usize>,
-    maxima: &mut [T],
-    rows_of: &mut [u32],
-) {
-    let number = |row: usize| u32::try_from(row).expect("activations have far fewer than 2^32 rows");
-    maxima.copy_from_slice(&plane[rows.start * width..][..width]);
-    rows_of.fill(number(rows.start));
-    for row in rows.skip(1) {
-        let (values, row) = (&plane[row * width..][..width], number(row));
-        for ((most, row_of), &value) in maxima.iter_mut().zip(rows_of.iter_mut()).zip(values) {
-            // Chosen without branches, so that many columns go at once.
-            let is_larger = value > *most || value.is_nan();
-            *row_of = if is_larger { row } else { *row_of };
-            *most = if is_larger { value } else { *most };
-        }
-    }
+/// Where one place of the kernel meets the input, in a row of the output.
+struct Place {
+    /// Columns of the output.
+    columns: Range<usize>,
+    /// Where the values that they meet begin in a plane as [`Pool::split`] leaves it.
+    values: usize,
+    /// The input's cell for the first of them; the others follow by the stride.
+    cell: u32,
+}
+
+fn number(cell: usize) -> u32 {
+    u32::try_from(cell).expect("activations have far fewer than 2^32 cells")
 }
 
 /// Means over windows that cover each plane with the output's cells (PyTorch's adaptive pooling).

@@ -28,6 +28,11 @@ pub trait Real:
     + Sum
     + 'static
 {
+    /// How far below its window's maximum, as a part of it, a value still ties with it. Values that are equal but for
+    /// rounding differ by less, others by more: of the windows of VGG-11 on a photograph with an even background, 136 have
+    /// a runner-up within 1e-12 and none between that and 1e-8. In 32 bits the two ranges overlap, so only equals tie.
+    const TIE: f64;
+
     /// The number nearest to `value`.
     fn from_f64(value: f64) -> Self;
 
@@ -95,16 +100,22 @@ impl sealed::Fast for f64 {
     }
 }
 
+// Inlined, since a call in a loop over pixels keeps it from going over many at once.
 impl Real for f32 {
+    const TIE: f64 = 0.0;
+
+    #[inline]
     #[expect(clippy::cast_possible_truncation, reason = "the nearest number is the contract")]
     fn from_f64(value: f64) -> Self {
         value as Self
     }
 
+    #[inline]
     fn from_f32(value: f32) -> Self {
         value
     }
 
+    #[inline]
     fn to_f32(self) -> f32 {
         self
     }
@@ -117,24 +128,31 @@ impl Real for f32 {
         values
     }
 
+    #[inline]
     fn powf(self, exponent: Self) -> Self {
         self.powf(exponent)
     }
 
+    #[inline]
     fn is_nan(self) -> bool {
         self.is_nan()
     }
 }
 
 impl Real for f64 {
+    const TIE: f64 = 1.0 / 8_589_934_592.0;
+
+    #[inline]
     fn from_f64(value: f64) -> Self {
         value
     }
 
+    #[inline]
     fn from_f32(value: f32) -> Self {
         Self::from(value)
     }
 
+    #[inline]
     fn to_f32(self) -> f32 {
         f32::from_f64(self)
     }
@@ -147,10 +165,12 @@ impl Real for f64 {
         values.into_iter().map(f32::from_f64).collect()
     }
 
+    #[inline]
     fn powf(self, exponent: Self) -> Self {
         self.powf(exponent)
     }
 
+    #[inline]
     fn is_nan(self) -> bool {
         self.is_nan()
     }

@@ -58,7 +58,7 @@ pub(crate) struct GradientArgs {
 pub(crate) enum GradientPrecisionArg {
     /// 32 bits; rounding decides near ties, which can move a map by some percent
     F32,
-    /// 64 bits
+    /// 64 bits; ties are told from differences
     F64,
 }
 

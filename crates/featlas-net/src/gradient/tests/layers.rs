@@ -139,3 +139,19 @@ fn convolutions_with_strides_paddings_and_groups() {
         assert_close(&what, &conv.backward(&gradient, 2), &floats(&case["gradient"]), 1e-5, 1.0);
     }
 }
+
+#[test]
+fn what_rounding_tells_apart_ties_in_64_bits() {
+    let input = Shape { c: 1, h: 2, w: 4 };
+    let pool = Pool { kernel: 2, stride: 2, padding: 0, input, output: Shape { c: 1, h: 1, w: 2 } };
+    // The last bit must not decide; a difference that is one must.
+    let (bit, step) = (1.0 + f64::EPSILON, 1.0 + 1e-9);
+    let (maxima, winners) = pool.max(&[1.0, bit, -bit, -step, 1.0, 1.0, -step, -1.0]);
+    assert_eq!((maxima, winners), (vec![bit, -1.0], vec![0, 2]));
+    let (maxima, winners) = pool.max(&[1.0, step, -step, -step, 1.0, 1.0, -step, -1.0]);
+    assert_eq!((maxima, winners), (vec![step, -1.0], vec![1, 7]));
+    // In 32 bits any difference is one.
+    let (maxima, winners) = pool.max(&[1.0, 1.0 + f32::EPSILON, 0.0, 0.0, 1.0, 1.0, f32::NAN, f32::INFINITY]);
+    assert_eq!((maxima[0], winners), (1.0 + f32::EPSILON, vec![1, 6]));
+    assert!(maxima[1].is_nan());
+}
