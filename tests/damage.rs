@@ -113,3 +113,33 @@ fn a_damaged_index_is_refused_by_name() {
         desk.ok(["check", "atlas"]);
     }
 }
+
+#[test]
+fn a_damaged_index_is_built_anew() {
+    let desk = Desk::new(env!("CARGO_BIN_EXE_featlas-under-test"));
+    desk.draw_images(2, 5);
+    desk.ok(["extract", "--images", "images", "--out", "atlas"]);
+    desk.ok(["index", "atlas"]);
+    let image = format!("images/{}/000.jpg", featlas_scenes::classes()[0]);
+    let answer = || desk.ok(["query", "atlas", &image, "--k", "5", "--json"]).stdout;
+    let before = answer();
+    for at in 0..4 {
+        let folder = fs_err::read_dir(desk.path("atlas/index")).unwrap();
+        let mut files: Vec<_> = folder.map(|entry| entry.unwrap().path()).collect();
+        files.sort_unstable();
+        assert_eq!(files.len(), 4, "graph, insights, recall, rows: {files:?}");
+        let path = &files[at];
+        let mut bytes = fs_err::read(path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs_err::write(path, bytes).unwrap();
+        let said = desk.ok(["index", "atlas"]);
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(said.stderr.contains("the index is built anew"), "{}", said.stderr);
+        assert!(said.stderr.contains(&name), "{}", said.stderr);
+        assert_eq!(answer(), before);
+        desk.ok(["check", "atlas"]);
+        let again = desk.ok(["index", "atlas"]);
+        assert!(again.stderr.contains("up to date"), "{}", again.stderr);
+    }
+}

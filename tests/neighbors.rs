@@ -193,7 +193,11 @@ fn filters_leave_only_what_they_say() {
     assert_eq!(paths_of(&ask(&["--where", second])), paths_of(&labeled), "a label matches too");
     let near = ask(&["--distance=0.000001"]);
     assert_eq!(paths_of(&near), [format!("{first}/000.jpg")]);
-    assert_eq!(paths_of(&ask(&["--label", "no such label"])), Vec::<String>::new());
+    let said = desk.run(["query", "atlas", &image, "--label", "no such label"]);
+    assert_eq!(said.code, Some(1));
+    for part in ["no such label", "hint: ", first, second] {
+        assert!(said.stderr.contains(part), "{}", said.stderr);
+    }
     let pixels = ask(&["--where", "*/00[12].jpg", "--space", "pixels"]);
     assert_eq!(paths_of(&pixels).len(), 8);
     let said = desk.run(["query", "atlas", &image, "--where", "[", "--k", "2"]);

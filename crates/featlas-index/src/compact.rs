@@ -4,6 +4,7 @@
 //! distances and spreads the variance evenly, so that one step serves every direction, and distances between codes
 //! are plain sums of squared whole numbers. With 7 bits a squared difference and the sum of two of them fit 16 bits.
 
+use crate::kernel::{self, Kernel, Work};
 use crate::record::Sparse;
 use crate::{Basis, IndexError};
 use faer::Mat;
@@ -103,7 +104,7 @@ impl Projection {
 
     /// Writes the code of `row` into `code`, which has [`Projection::rank`] bytes.
     pub(crate) fn encode(&self, row: &Sparse, code: &mut [u8]) {
-        pulp::Arch::new().dispatch(Encode { projection: self, row, code });
+        kernel::run(Encode { projection: self, row, code });
     }
 }
 
@@ -114,40 +115,51 @@ struct Encode<'a> {
     code: &'a mut [u8],
 }
 
-impl pulp::WithSimd for Encode<'_> {
+impl Work for Encode<'_> {
     type Output = ();
 
-    #[expect(
-        clippy::inline_always,
-        reason = "only inlined code is compiled for the CPU that the dispatch found"
-    )]
+    #[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+    fn with_kernel<K: Kernel>(self, kernel: K) {
         let Self { projection, row, code } = self;
         let mut first = 0;
         while first + WIDE <= projection.rank {
-            encode_block::<WIDE>(projection, row, first, code);
+            encode_block::<WIDE, K>(kernel, projection, row, first, code);
             first += WIDE;
         }
         while first < projection.rank {
-            encode_block::<LANES>(projection, row, first, code);
+            encode_block::<LANES, K>(kernel, projection, row, first, code);
             first += LANES;
         }
     }
 }
 
 /// Sums of directions kept in registers at a time, where the rank has so many left.
-const WIDE: usize = 64;
+const WIDE: usize = 96;
+/// Components of the row that weights are asked for ahead of.
+const AHEAD: usize = 8;
 
 /// Directions `first..first + BLOCK` of a code.
-#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
 #[inline(always)]
-fn encode_block<const BLOCK: usize>(projection: &Projection, row: &Sparse, first: usize, code: &mut [u8]) {
+fn encode_block<const BLOCK: usize, K: Kernel>(
+    kernel: K,
+    projection: &Projection,
+    row: &Sparse,
+    first: usize,
+    code: &mut [u8],
+) {
+    let weights_of = |at: u32| {
+        let from = at as usize * projection.rank + first;
+        projection.matrix.get(from..).and_then(|rest| rest.first_chunk::<BLOCK>())
+    };
     let mut sums = [0.0f32; BLOCK];
     sums.copy_from_slice(&projection.offset[first..first + BLOCK]);
-    for (&at, &value) in row.at.iter().zip(&row.values) {
-        let from = at as usize * projection.rank + first;
-        let Some(weights) = projection.matrix[from..].first_chunk::<BLOCK>() else { continue };
+    for (place, (&at, &value)) in row.at.iter().zip(&row.values).enumerate() {
+        if let Some(weights) = row.at.get(place + AHEAD).and_then(|&at| weights_of(at)) {
+            kernel.prefetch(bytemuck::cast_slice(weights));
+        }
+        let Some(weights) = weights_of(at) else { continue };
         for (sum, &weight) in sums.iter_mut().zip(weights) {
             *sum += f32::from_bits(u32::from(weight) << 16) * value;
         }
@@ -157,21 +169,6 @@ fn encode_block<const BLOCK: usize>(projection: &Projection, row: &Sparse, first
         let rounded = sum.clamp(0.0, TOP) as u8;
         *byte = rounded;
     }
-}
-
-/// Squared difference of two codes of the same length, a multiple of [`LANES`].
-#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
-#[inline(always)]
-pub(crate) fn code_distance(a: &[u8], b: &[u8]) -> u32 {
-    let mut sum = 0i32;
-    for (x, y) in a.as_chunks::<LANES>().0.iter().zip(b.as_chunks::<LANES>().0) {
-        for (&x, &y) in x.iter().zip(y) {
-            let difference = i16::from(x) - i16::from(y);
-            sum += i32::from(difference) * i32::from(difference);
-        }
-    }
-    // At most 512 · 127².
-    sum.unsigned_abs()
 }
 
 /// The upper half of `value`, rounded to nearest.
@@ -204,6 +201,7 @@ pub(crate) fn check_dim(basis: &Basis, dim: usize) -> Result<(), IndexError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Plain;
     use crate::testkit::{clustered, vectors_of};
 
     #[test]
@@ -220,33 +218,11 @@ mod tests {
         let unit = projection.step() * projection.step();
         for row in 1..200 {
             let exact = crate::distance::squared(vectors.row(0), vectors.row(row));
-            let coded = code_distance(&codes[..64], &codes[row * 64..][..64]) as f32 * unit;
+            let coded = Plain.code_distance(&codes[..64], &codes[row * 64..][..64]) as f32 * unit;
             assert!(
                 (exact - coded).abs() < 0.05 * exact + 0.01,
                 "row {row}: {exact} by rows, {coded} by codes"
             );
-        }
-    }
-
-    #[test]
-    fn every_instruction_set_gives_the_same_distance() {
-        struct Distance<'a>(&'a [u8], &'a [u8]);
-        impl pulp::WithSimd for Distance<'_> {
-            type Output = u32;
-            #[expect(clippy::inline_always, reason = "compiled for each instruction set")]
-            #[inline(always)]
-            fn with_simd<S: pulp::Simd>(self, _simd: S) -> u32 {
-                code_distance(self.0, self.1)
-            }
-        }
-        let far: Vec<u8> = (0..512u32).map(|i| if i % 3 == 0 { 127 } else { (i * 37 % 128) as u8 }).collect();
-        for len in [32, 64, 160, 512] {
-            for other in [vec![0u8; len], vec![127; len], far[..len].iter().rev().copied().collect()] {
-                let plain: u32 =
-                    far[..len].iter().zip(&other).map(|(&a, &b)| u32::from(a.abs_diff(b)).pow(2)).sum();
-                assert_eq!(code_distance(&far[..len], &other), plain);
-                assert_eq!(pulp::Arch::new().dispatch(Distance(&far[..len], &other)), plain);
-            }
         }
     }
 

@@ -13,7 +13,7 @@ pub(crate) use audit::audit;
 pub(crate) use grow::{Draft, GrowParams, grow};
 pub(crate) use pool::{NodeSet, Scratch};
 
-use crate::compact::code_distance;
+use crate::kernel::{self, Kernel, Work};
 
 /// Marks a place without a link, and a node without upper layers.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -90,7 +90,7 @@ impl<'a> GraphView<'a> {
     /// first, ties by node number. At most `ef` nodes, fewer if the graph does not lead to so many. Nodes of `absent` are
     /// not visited; the search may begin at one, but does not return it.
     pub(crate) fn search(&self, query: &[u8], ef: usize, absent: Option<&NodeSet>, scratch: &mut Scratch) {
-        pulp::Arch::new().dispatch(Descend { graph: *self, query, ef, lowest: 0, absent, scratch });
+        kernel::run(Descend { graph: *self, query, ef, lowest: 0, absent, scratch });
     }
 
     /// Checks every invariant; the text of the error says which is broken.
@@ -153,40 +153,44 @@ pub(crate) struct Descend<'a, 's> {
     pub(crate) scratch: &'s mut Scratch,
 }
 
-impl pulp::WithSimd for Descend<'_, '_> {
+impl Work for Descend<'_, '_> {
     type Output = ();
 
-    #[expect(
-        clippy::inline_always,
-        reason = "only inlined code is compiled for the CPU that the dispatch found"
-    )]
+    #[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) {
+    fn with_kernel<K: Kernel>(self, kernel: K) {
         let Self { graph, query, ef, lowest, absent, scratch } = self;
         let entry = graph.entry;
-        let mut nearest = Scored { distance: code_distance(query, graph.code(entry)), node: entry };
+        let mut nearest = Scored { distance: kernel.code_distance(query, graph.code(entry)), node: entry };
         for layer in (lowest + 1..=graph.levels[entry as usize]).rev() {
-            nearest = greedy(graph, query, nearest, layer);
+            nearest = greedy(kernel, graph, query, nearest, layer);
         }
         scratch.begin(graph.len(), ef);
         scratch.pool.push(nearest);
         scratch.visited.insert(nearest.node);
-        search_layer(graph, query, lowest, absent, scratch);
+        search_layer(kernel, graph, query, lowest, absent, scratch);
     }
 }
 
 /// Goes to the nearest neighbor until none is nearer.
-#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
 #[inline(always)]
-pub(crate) fn greedy(graph: GraphView<'_>, query: &[u8], start: Scored, layer: u8) -> Scored {
+pub(crate) fn greedy<K: Kernel>(
+    kernel: K,
+    graph: GraphView<'_>,
+    query: &[u8],
+    start: Scored,
+    layer: u8,
+) -> Scored {
     let mut nearest = start;
     loop {
+        let links = graph.places(nearest.node, layer);
+        for &link in links.iter().take_while(|&&link| link != NONE) {
+            kernel.prefetch(graph.code(link));
+        }
         let mut next = nearest;
-        for &link in graph.places(nearest.node, layer) {
-            if link == NONE {
-                break;
-            }
-            next = next.min(Scored { distance: code_distance(query, graph.code(link)), node: link });
+        for &link in links.iter().take_while(|&&link| link != NONE) {
+            next = next.min(Scored { distance: kernel.code_distance(query, graph.code(link)), node: link });
         }
         if next == nearest {
             return nearest;
@@ -196,9 +200,10 @@ pub(crate) fn greedy(graph: GraphView<'_>, query: &[u8], start: Scored, layer: u
 }
 
 /// The paper's algorithm 2, from what is in the pool already.
-#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
 #[inline(always)]
-pub(crate) fn search_layer(
+pub(crate) fn search_layer<K: Kernel>(
+    kernel: K,
     graph: GraphView<'_>,
     query: &[u8],
     layer: u8,
@@ -207,11 +212,13 @@ pub(crate) fn search_layer(
 ) {
     while let Some(node) = scratch.pool.next() {
         scratch.fresh.clear();
+        // All codes of a round are asked for before the first is compared, so that their ways through memory overlap.
         for &link in graph.places(node, layer) {
             if link == NONE {
                 break;
             }
             if scratch.visited.insert(link) {
+                kernel.prefetch(graph.code(link));
                 scratch.fresh.push(link);
             }
         }
@@ -220,7 +227,11 @@ pub(crate) fn search_layer(
             if absent.is_some_and(|absent| absent.contains(link)) {
                 continue;
             }
-            scratch.pool.push(Scored { distance: code_distance(query, graph.code(link)), node: link });
+            let distance = kernel.code_distance(query, graph.code(link));
+            if scratch.pool.push(Scored { distance, node: link }) && layer == 0 {
+                // It may be followed soon.
+                kernel.prefetch(bytemuck::cast_slice(graph.places(link, 0)));
+            }
         }
     }
     if let Some(absent) = absent {

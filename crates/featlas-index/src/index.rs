@@ -11,6 +11,7 @@ use crate::{IndexError, IndexParams, Metric};
 use featlas_core::{Digest, ImageId};
 use std::io::Write;
 use std::path::Path;
+use std::sync::Mutex;
 
 pub(crate) use search::Asker;
 
@@ -80,14 +81,14 @@ impl Members {
     }
 
     /// The rows of `node`, ascending.
-    pub(crate) fn rows_of(&self, node: u32) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn rows_of(&self, node: u32) -> impl Iterator<Item = u32> + '_ {
         let (same, grouped) = match self {
-            Self::Same => (Some(node as usize), &[][..]),
+            Self::Same => (Some(node), &[][..]),
             Self::Grouped { start, rows } => {
                 (None, &rows[start[node as usize] as usize..start[node as usize + 1] as usize])
             }
         };
-        same.into_iter().chain(grouped.iter().map(|&row| row as usize))
+        same.into_iter().chain(grouped.iter().copied())
     }
 
     fn bytes(&self) -> usize {
@@ -108,13 +109,15 @@ pub struct Index {
     pub(crate) parts: Parts,
     pub(crate) store: RowStore,
     num_removed: usize,
+    // What searches that are over leave to those that come.
+    askers: Mutex<Vec<Asker>>,
 }
 
 impl Index {
     pub(crate) fn from_parts(head: Head, parts: Parts, folder: &Path) -> Result<Self, IndexError> {
         let store = RowStore::open(folder, &parts.files, parts.ids.len(), parts.projection.dim())?;
         let num_removed = parts.removed.iter().map(|word| word.count_ones() as usize).sum();
-        Ok(Self { head, parts, store, num_removed })
+        Ok(Self { head, parts, store, num_removed, askers: Mutex::default() })
     }
 
     /// Opens an index file; its rows files lie in the same folder.

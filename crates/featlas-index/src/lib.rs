@@ -27,6 +27,7 @@ mod files;
 mod follow;
 mod graph;
 mod index;
+mod kernel;
 mod metric;
 mod params;
 mod pixels;

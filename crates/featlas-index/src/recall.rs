@@ -130,7 +130,8 @@ impl Index {
         let mut queries = Vec::with_capacity(nodes.len());
         for &node in &nodes {
             absent.insert(node);
-            let mut rows = self.parts.members.rows_of(node).filter(|&row| !self.is_removed(row)).peekable();
+            let rows = self.parts.members.rows_of(node).map(|row| row as usize);
+            let mut rows = rows.filter(|&row| !self.is_removed(row)).peekable();
             if let Some(&row) = rows.peek() {
                 queries.push(self.full_row(row)?);
             }

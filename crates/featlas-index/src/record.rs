@@ -74,8 +74,9 @@ pub(crate) fn decode(record: &[u32], row: &mut [f32]) -> bool {
 }
 
 /// `|row - query|²` for the row of `record`, to the bit what [`distance::squared`] gives for the row unpacked; `None` if
-/// it is not the record of a row of that length. What is in `buffer` does not matter.
-pub(crate) fn squared_to(record: &[u32], query: &[f32], buffer: &mut Vec<f32>) -> Option<f32> {
+/// it is not the record of a row of that length. What is in `buffer` does not matter. The record that is asked for next,
+/// `ahead`, is brought near meanwhile.
+pub(crate) fn squared_to(record: &[u32], query: &[f32], ahead: &[u32], buffer: &mut Vec<f32>) -> Option<f32> {
     if record.len() == query.len() {
         return Some(distance::squared(bytemuck::cast_slice(record), query));
     }
@@ -84,7 +85,7 @@ pub(crate) fn squared_to(record: &[u32], query: &[f32], buffer: &mut Vec<f32>) -
         && let Some(v3) = pulp::x86::V3::try_new()
     {
         let (bitmap, values) = record.split_at_checked(words(query.len()))?;
-        return pulp::Simd::vectorize(v3, expand::SquaredDifference { v3, bitmap, values, query });
+        return pulp::Simd::vectorize(v3, expand::SquaredDifference { v3, bitmap, values, query, ahead });
     }
     buffer.resize(query.len(), 0.0);
     decode(record, buffer).then(|| distance::squared(buffer, query))
@@ -196,13 +197,13 @@ mod tests {
             row.iter_mut().enumerate().filter(|(at, _)| !keep(*at)).for_each(|(_, value)| *value = 0.0);
             let mut record = Vec::new();
             encode(&row, &mut record);
-            let got = squared_to(&record, query, &mut Vec::new()).map(f32::to_bits);
+            let got = squared_to(&record, query, &record, &mut Vec::new()).map(f32::to_bits);
             prop_assert_eq!(got, Some(distance::squared(&row, query).to_bits()));
             if record.len() < dim {
                 record.pop();
-                prop_assert_eq!(squared_to(&record, query, &mut Vec::new()), None);
+                prop_assert_eq!(squared_to(&record, query, &record, &mut Vec::new()), None);
                 record.extend([0, 0]);
-                prop_assert_eq!(squared_to(&record, query, &mut Vec::new()), None);
+                prop_assert_eq!(squared_to(&record, query, &record, &mut Vec::new()), None);
             }
         }
 

@@ -6,6 +6,7 @@
 
 use crate::blob::Blob;
 use crate::exact::Rows;
+use crate::kernel::prefetch;
 use crate::record::{self, Prepared};
 use crate::{IndexError, Metric};
 use featlas_core::{Digest, ImageId};
@@ -284,19 +285,25 @@ impl RowStore {
         IndexError::DamagedRow { id, path: path.unwrap_or_default() }
     }
 
-    /// The record of row `row`, which lies at `place`; its digest is compared when it is first asked for.
-    fn record(&self, row: usize, place: &Place) -> Option<&[u32]> {
+    /// The words at `place`, whatever they are.
+    fn words(&self, place: &Place) -> Option<&[u32]> {
         let (_, blob) = self.segments.get(place.segment as usize)?;
         let from = usize::try_from(place.at).ok()?;
         let bytes = blob.bytes().get(from..from.checked_add(place.words as usize * 4)?)?;
+        bytemuck::try_cast_slice(bytes).ok()
+    }
+
+    /// The record of row `row`, which lies at `place`; its digest is compared when it is first asked for.
+    fn record(&self, row: usize, place: &Place) -> Option<&[u32]> {
+        let words = self.words(place)?;
         let (word, bit) = (&self.verified[row / 64], 1u64 << (row % 64));
         if word.load(Ordering::Relaxed) & bit == 0 {
-            if short(&Digest::of(bytes)) != place.digest {
+            if short(&Digest::of(bytemuck::cast_slice(words))) != place.digest {
                 return None;
             }
             word.fetch_or(bit, Ordering::Relaxed);
         }
-        bytemuck::try_cast_slice(bytes).ok()
+        Some(words)
     }
 
     pub(crate) fn dim(&self) -> usize {
@@ -333,16 +340,25 @@ impl Rows for StoredRows<'_> {
 }
 
 impl StoredRows<'_> {
-    /// `|row - query|²`, without unpacking the row where the processor allows.
+    /// Calls `take` with each of `rows` and `|row - query|²`, without unpacking rows where the processor allows.
     pub(crate) fn squared_to(
         &self,
-        row: usize,
+        rows: &[u32],
         query: &[f32],
         buffer: &mut Vec<f32>,
-    ) -> Result<f32, IndexError> {
-        let place = Place::unpack(self.places[row]);
-        let squared =
-            self.store.record(row, &place).and_then(|record| record::squared_to(record, query, buffer));
-        squared.ok_or_else(|| self.store.damaged(&place, self.id(row)))
+        mut take: impl FnMut(usize, f32),
+    ) -> Result<(), IndexError> {
+        let place = |row: u32| Place::unpack(self.places[row as usize]);
+        let words = |row: &u32| self.store.words(&place(*row)).unwrap_or_default();
+        rows.iter().for_each(|&row| prefetch(bytemuck::bytes_of(&self.places[row as usize])));
+        prefetch(bytemuck::cast_slice(rows.first().map_or(&[], words)));
+        for (at, &row) in rows.iter().enumerate() {
+            let (place, ahead) = (place(row), rows.get(at + 1).map_or(&[][..], words));
+            let row = row as usize;
+            let record = self.store.record(row, &place);
+            let squared = record.and_then(|record| record::squared_to(record, query, ahead, buffer));
+            take(row, squared.ok_or_else(|| self.store.damaged(&place, self.id(row)))?);
+        }
+        Ok(())
     }
 }

@@ -153,13 +153,29 @@ pub(crate) fn prepared_queries(
     }
     let mut values = queries.values().to_vec();
     for (row, query) in values.chunks_exact_mut(dim).enumerate() {
-        match record::prepare(query, metric) {
-            Prepared::Ready => {}
-            Prepared::NonFinite => return Err(IndexError::NonFiniteQuery { row }),
-            Prepared::Zero => return Err(IndexError::ZeroNorm { row }),
-        }
+        prepare_query(query, row, dim, metric)?;
     }
     Ok(values)
+}
+
+/// The same for one of them, which is called `row`.
+///
+/// # Errors
+/// As [`prepared_queries`].
+pub(crate) fn prepare_query(
+    query: &mut [f32],
+    row: usize,
+    dim: usize,
+    metric: Metric,
+) -> Result<(), IndexError> {
+    if query.len() != dim {
+        return Err(IndexError::Dimension { expected: dim, got: query.len() });
+    }
+    match record::prepare(query, metric) {
+        Prepared::Ready => Ok(()),
+        Prepared::NonFinite => Err(IndexError::NonFiniteQuery { row }),
+        Prepared::Zero => Err(IndexError::ZeroNorm { row }),
+    }
 }
 
 /// How far from 1 a length may be to count as 1. A row that was scaled before is within rounding of it, and stays as it

@@ -90,6 +90,16 @@ pub enum PipelineError {
         /// The atlas.
         atlas: PathBuf,
     },
+    /// A label that no image has.
+    #[error("no image of the atlas has the label `{label}`: `{}`", atlas.display())]
+    UnknownLabel {
+        /// Asked for.
+        label: String,
+        /// Some of the labels there are.
+        some: Vec<String>,
+        /// The atlas.
+        atlas: PathBuf,
+    },
     /// An image of the atlas without neighbors.
     #[error("image `{id}` has an all-zero feature, which is like nothing: `{}`", atlas.display())]
     NoFeature {
@@ -164,6 +174,12 @@ impl PipelineError {
             Self::ForeignIndex { .. } => Some("run `featlas index ATLAS` to build its own".to_owned()),
             Self::UnknownImage { .. } => {
                 Some("paths are relative to the source, as `featlas query --json` prints them".to_owned())
+            }
+            Self::UnknownLabel { some, .. } if some.is_empty() => Some(
+                "none has any; labels are the names of folders, or come from the column of a list".to_owned(),
+            ),
+            Self::UnknownLabel { some, .. } => {
+                Some(format!("its labels are, among others, `{}`", some.join("`, `")))
             }
             Self::TooManyNeighbors { images, .. } => Some(format!("ask for at most {images}")),
             Self::Empty { .. } => Some("its rejects/ say what was wrong with each image".to_owned()),

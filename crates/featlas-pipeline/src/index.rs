@@ -31,7 +31,7 @@ const RECALL_QUERIES: usize = 500;
 const FEWER_QUERIES: usize = 200;
 const MANY_ROWS: usize = 200_000;
 
-/// Builds the index, or brings it up to date, if the features or the settings changed.
+/// Builds the index, or brings it up to date, if the features or the settings changed or a file of it is damaged.
 ///
 /// # Errors
 /// An atlas without features, a damaged shard, a full disk, a cancelled `progress`.
@@ -42,7 +42,9 @@ pub fn index(
     progress: &dyn Progress,
 ) -> Result<StageSummary, PipelineError> {
     let stage = Stage::of(atlas, name::INDEX, &[], settings)?;
-    if stage.is_fresh(atlas) {
+    let before = atlas.manifest().stages.get(name::INDEX).cloned();
+    // Every byte is read for this; a query would stumble over damage, and this command is what it asks for then.
+    if stage.is_fresh(atlas) && before.as_ref().is_some_and(|record| open_verified(atlas, record).is_ok()) {
         return Ok(StageSummary::fresh(name::INDEX));
     }
     let _lock = atlas.lock()?;
@@ -52,7 +54,6 @@ pub fn index(
     }
     let folder = atlas.root().join(FOLDER);
     fs_err::create_dir_all(&folder)?;
-    let before = atlas.manifest().stages.get(name::INDEX).cloned();
     let old = before.as_ref().and_then(|record| last_night(atlas, record, settings, progress));
     let update = match old {
         Some(old) => updated(atlas, &old, &live, &stage, threads, progress)?,
@@ -87,8 +88,18 @@ fn last_night(
     if record.params != params {
         return None;
     }
-    let index = Index::open(&path_of(atlas, record, GRAPH)?);
+    let index = open_verified(atlas, record);
     index.inspect_err(|err| progress.warn(&format!("the index is built anew: {err}"))).ok()
+}
+
+/// The index of `record`, after every file of it was read and compared with its digest.
+fn open_verified(atlas: &Atlas, record: &StageRecord) -> Result<Index, PipelineError> {
+    for output in &record.outputs {
+        atlas.open_file(&output.file)?;
+    }
+    let missing =
+        || PipelineError::Missing { what: "index", command: COMMAND, atlas: atlas.root().to_owned() };
+    Ok(Index::open(&path_of(atlas, record, GRAPH).ok_or_else(missing)?)?)
 }
 
 /// The old index with what changed since; nothing if it is better built anew.

@@ -8,7 +8,7 @@
 
 use super::{Descend, GraphView, MAX_LAYERS, NONE, Scored, Scratch, search_layer};
 use crate::IndexError;
-use crate::compact::code_distance;
+use crate::kernel::{self, Kernel, Work};
 use featlas_core::{Progress, Stage};
 use rand::SeedableRng as _;
 use rand::seq::SliceRandom as _;
@@ -173,7 +173,7 @@ fn link_batch(draft: &mut Draft, batch: &[u32], ef: usize) {
     let chosen: Vec<Vec<Link>> = batch
         .par_iter()
         .map_init(Scratch::default, |scratch, &node| {
-            pulp::Arch::new().dispatch(FindLinks { graph: view, node, ef, scratch })
+            kernel::run(FindLinks { graph: view, node, ef, scratch })
         })
         .collect();
     // Each node's own links, then the links back, gathered by the node that they leave.
@@ -188,10 +188,8 @@ fn link_batch(draft: &mut Draft, batch: &[u32], ef: usize) {
     back.sort_unstable();
     let groups: Vec<&[Link]> = back.chunk_by(|a, b| (a.from, a.layer) == (b.from, b.layer)).collect();
     let view = draft.view();
-    let merged: Vec<Vec<u32>> = groups
-        .par_iter()
-        .map(|group| pulp::Arch::new().dispatch(MergeLinks { graph: view, new: group }))
-        .collect();
+    let merged: Vec<Vec<u32>> =
+        groups.par_iter().map(|group| kernel::run(MergeLinks { graph: view, new: group })).collect();
     for (group, links) in groups.iter().zip(merged) {
         draft.set_links(group[0].from, group[0].layer, &links);
     }
@@ -211,7 +209,7 @@ struct FindLinks<'a, 's> {
     scratch: &'s mut Scratch,
 }
 
-impl pulp::WithSimd for FindLinks<'_, '_> {
+impl Work for FindLinks<'_, '_> {
     type Output = Vec<Link>;
 
     #[expect(
@@ -219,12 +217,12 @@ impl pulp::WithSimd for FindLinks<'_, '_> {
         reason = "only inlined code is compiled for the CPU that the dispatch found"
     )]
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, simd: S) -> Vec<Link> {
+    fn with_kernel<K: Kernel>(self, kernel: K) -> Vec<Link> {
         let Self { graph, node, ef, scratch } = self;
         let query = graph.code(node);
         let top = graph.levels[graph.entry as usize];
         let highest = graph.levels[node as usize].min(top);
-        Descend { graph, query, ef, lowest: highest, absent: None, scratch }.with_simd(simd);
+        Descend { graph, query, ef, lowest: highest, absent: None, scratch }.with_kernel(kernel);
         let mut links = Vec::with_capacity(3 * graph.m);
         for layer in (0..=highest).rev() {
             if layer < highest {
@@ -235,10 +233,10 @@ impl pulp::WithSimd for FindLinks<'_, '_> {
                     scratch.visited.insert(candidate.node);
                     scratch.pool.push(candidate);
                 }
-                search_layer(graph, query, layer, None, scratch);
+                search_layer(kernel, graph, query, layer, None, scratch);
             }
             let room = if layer == 0 { FIRST_LINKS * graph.m / 16 } else { graph.m };
-            let kept = select(graph, scratch.pool.found(), room);
+            let kept = select(kernel, graph, scratch.pool.found(), room);
             links.extend(kept.iter().map(|to| Link {
                 from: node,
                 layer,
@@ -259,7 +257,7 @@ struct MergeLinks<'a, 's> {
     new: &'s [Link],
 }
 
-impl pulp::WithSimd for MergeLinks<'_, '_> {
+impl Work for MergeLinks<'_, '_> {
     type Output = Vec<u32>;
 
     #[expect(
@@ -267,7 +265,7 @@ impl pulp::WithSimd for MergeLinks<'_, '_> {
         reason = "only inlined code is compiled for the CPU that the dispatch found"
     )]
     #[inline(always)]
-    fn with_simd<S: pulp::Simd>(self, _simd: S) -> Vec<u32> {
+    fn with_kernel<K: Kernel>(self, kernel: K) -> Vec<u32> {
         let Self { graph, new } = self;
         let Some(&Link { from, layer, .. }) = new.first() else { return Vec::new() };
         let old = graph.places(from, layer);
@@ -279,11 +277,11 @@ impl pulp::WithSimd for MergeLinks<'_, '_> {
         let code = graph.code(from);
         let mut all: Vec<Scored> = Vec::with_capacity(used + new.len());
         for &link in &old[..used] {
-            all.push(Scored { distance: code_distance(code, graph.code(link)), node: link });
+            all.push(Scored { distance: kernel.code_distance(code, graph.code(link)), node: link });
         }
         all.extend(new.iter().map(|link| Scored { distance: link.distance, node: link.to }));
         all.sort_unstable();
-        select(graph, all.into_iter(), room).into_iter().map(|kept| kept.node).collect()
+        select(kernel, graph, all.into_iter(), room).into_iter().map(|kept| kept.node).collect()
     }
 }
 
@@ -291,7 +289,12 @@ impl pulp::WithSimd for MergeLinks<'_, '_> {
 /// before them.
 #[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that the dispatch found")]
 #[inline(always)]
-fn select(graph: GraphView<'_>, candidates: impl Iterator<Item = Scored>, room: usize) -> Vec<Scored> {
+fn select<K: Kernel>(
+    kernel: K,
+    graph: GraphView<'_>,
+    candidates: impl Iterator<Item = Scored>,
+    room: usize,
+) -> Vec<Scored> {
     let mut kept: Vec<Scored> = Vec::with_capacity(room);
     for candidate in candidates {
         if kept.len() == room {
@@ -300,7 +303,7 @@ fn select(graph: GraphView<'_>, candidates: impl Iterator<Item = Scored>, room: 
         let code = graph.code(candidate.node);
         let mut apart = true;
         for other in &kept {
-            if code_distance(code, graph.code(other.node)) < candidate.distance {
+            if kernel.code_distance(code, graph.code(other.node)) < candidate.distance {
                 apart = false;
                 break;
             }

@@ -79,19 +79,20 @@ impl Pool {
         self.next = 0;
     }
 
-    /// Offers a candidate that was not offered before.
+    /// Offers a candidate that was not offered before; false if others are better.
     #[inline]
-    pub(crate) fn push(&mut self, candidate: Scored) {
+    pub(crate) fn push(&mut self, candidate: Scored) -> bool {
         let new = key(candidate);
         if self.keys.len() == self.room {
             if self.keys.last().is_some_and(|&last| new >= last) {
-                return;
+                return false;
             }
             self.keys.pop();
         }
         let at = self.keys.partition_point(|&old| old < new);
         self.keys.insert(at, new);
         self.next = self.next.min(at);
+        true
     }
 
     /// The nearest candidate whose links were not followed yet; from now on they were.

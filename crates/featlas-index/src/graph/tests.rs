@@ -1,6 +1,7 @@
 use super::grow::Draft;
 use super::*;
 use crate::compact::Projection;
+use crate::kernel::Plain;
 use crate::record::Sparse;
 use crate::testkit::{clustered, vectors_of};
 use crate::{Basis, Vectors};
@@ -38,7 +39,10 @@ fn a_grown_graph_keeps_its_invariants_and_its_links_are_good() {
     for node in (0..2000u32).step_by(7) {
         view.search(view.code(node), 64, None, &mut scratch);
         let mut truth: Vec<Scored> = (0..2000u32)
-            .map(|other| Scored { distance: code_distance(view.code(node), view.code(other)), node: other })
+            .map(|other| Scored {
+                distance: Plain.code_distance(view.code(node), view.code(other)),
+                node: other,
+            })
             .collect();
         truth.sort_unstable();
         let got: Vec<Scored> = scratch.pool.found().take(10).collect();

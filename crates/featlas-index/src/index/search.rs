@@ -5,9 +5,10 @@ use crate::IndexError;
 use crate::exact::{Best, Hit, Rows as _, nearest, nearest_batch};
 use crate::graph::{NodeSet, Scratch};
 use crate::record::Sparse;
-use crate::vectors::prepared_queries;
+use crate::vectors::{prepare_query, prepared_queries};
 use featlas_core::{ImageId, Neighbor, RowsView};
 use rayon::prelude::*;
+use std::sync::Mutex;
 
 impl Index {
     /// The `k` images nearest to `query`, by the graph.
@@ -21,8 +22,8 @@ impl Index {
     /// [`IndexError::TooFewVectors`], [`IndexError::Dimension`], [`IndexError::NonFiniteQuery`], [`IndexError::ZeroNorm`],
     /// [`IndexError::DamagedRow`].
     pub fn search(&self, query: &[f32], k: usize, ef: usize) -> Result<Vec<Neighbor>, IndexError> {
-        let mut found = self.search_batch(one_row(query, self.dim())?, k, ef)?;
-        Ok(found.pop().unwrap_or_default())
+        self.check_k(k)?;
+        self.with_asker(|asker| self.search_row(query, 0, k, ef, asker))
     }
 
     /// [`Index::search`] for every row of `queries`, on all cores.
@@ -36,14 +37,44 @@ impl Index {
         ef: usize,
     ) -> Result<Vec<Vec<Neighbor>>, IndexError> {
         self.check_k(k)?;
-        let queries = prepared_queries(queries, self.dim(), self.metric())?;
-        let search = |asker: &mut Asker, query: &[f32]| -> Result<Vec<Neighbor>, IndexError> {
-            Ok(self.neighbors(&self.ask(query, k, ef, None, asker)?))
-        };
-        if queries.len() == self.dim() {
-            return Ok(vec![search(&mut Asker::default(), &queries)?]);
+        if queries.dim() != self.dim() {
+            return Err(IndexError::Dimension { expected: self.dim(), got: queries.dim() });
         }
-        queries.par_chunks_exact(self.dim()).map_init(Asker::default, search).collect()
+        let search =
+            |(at, query): (usize, &[f32])| self.with_asker(|asker| self.search_row(query, at, k, ef, asker));
+        let rows: Vec<&[f32]> = queries.into_iter().collect();
+        let found: Vec<_> = rows.into_par_iter().enumerate().map(search).collect();
+        // Of several errors the first is told.
+        found.into_iter().collect()
+    }
+
+    /// Searches for row `at` of what was asked.
+    fn search_row(
+        &self,
+        query: &[f32],
+        at: usize,
+        k: usize,
+        ef: usize,
+        asker: &mut Asker,
+    ) -> Result<Vec<Neighbor>, IndexError> {
+        let mut prepared = std::mem::take(&mut asker.query);
+        prepared.clear();
+        prepared.extend_from_slice(query);
+        let found = prepare_query(&mut prepared, at, self.dim(), self.metric())
+            .and_then(|()| self.ask(&prepared, k, ef, None, asker));
+        asker.query = prepared;
+        Ok(self.neighbors(&found?))
+    }
+
+    /// Lends memory to a search: what an earlier one is done with, if there is any.
+    fn with_asker<T>(&self, search: impl FnOnce(&mut Asker) -> T) -> T {
+        let idle = |askers: &Mutex<Vec<Asker>>| askers.lock().ok().and_then(|mut askers| askers.pop());
+        let mut asker = idle(&self.askers).unwrap_or_default();
+        let found = search(&mut asker);
+        if let Ok(mut askers) = self.askers.lock() {
+            askers.push(asker);
+        }
+        found
     }
 
     /// The `k` images nearest to `query`, by comparing it with every row.
@@ -117,7 +148,7 @@ impl Index {
         absent: Option<&NodeSet>,
         asker: &mut Asker,
     ) -> Result<Vec<Hit>, IndexError> {
-        let Asker { scratch, buffer, .. } = asker;
+        let Asker { scratch, buffer, shortlist, .. } = asker;
         // Removed rows take up candidates, so there must be more of them.
         let share = self.num_rows().div_ceil(self.len().max(1));
         let wanted = self.rerank_of(k);
@@ -127,18 +158,19 @@ impl Index {
             absent,
             scratch,
         );
-        let rows = self.rows();
-        let mut best = Best::new(k);
-        let mut compared = 0;
+        shortlist.clear();
         for candidate in scratch.pool.found() {
-            if compared >= wanted {
+            if shortlist.len() >= wanted {
                 break;
             }
-            for row in self.parts.members.rows_of(candidate.node).filter(|&row| !self.is_removed(row)) {
-                best.push(rows.id(row), row, rows.squared_to(row, query, buffer)?);
-                compared += 1;
-            }
+            let live =
+                self.parts.members.rows_of(candidate.node).filter(|&row| !self.is_removed(row as usize));
+            shortlist.extend(live);
         }
+        let rows = self.rows();
+        let mut best = Best::new(k);
+        let compared = shortlist.len();
+        rows.squared_to(shortlist, query, buffer, |row, squared| best.push(rows.id(row), row, squared))?;
         if compared < k {
             let keep = |row: usize| {
                 let gone = absent.is_some_and(|absent| absent.contains(self.parts.node_of_row[row]));
@@ -167,8 +199,10 @@ impl Index {
 /// The memory of one searching thread.
 #[derive(Debug, Default)]
 pub(crate) struct Asker {
-    pub(crate) scratch: Scratch,
-    pub(crate) buffer: Vec<f32>,
+    scratch: Scratch,
+    buffer: Vec<f32>,
+    query: Vec<f32>,
+    shortlist: Vec<u32>,
     sparse: Sparse,
     code: Vec<u8>,
 }

@@ -1,6 +1,7 @@
 //! Sparse records by AVX2: eight components at a time, without a branch on the data.
 
 use crate::distance;
+use crate::kernel::Kernel as _;
 use pulp::x86::V3;
 use std::arch::x86_64::__m256;
 
@@ -79,12 +80,17 @@ impl pulp::WithSimd for Expand<'_> {
 /// Bytes of bits for one round of the distance kernel's lanes.
 const ROUND: usize = distance::LANES / 8;
 
+/// Words of a cache line.
+const LINE_WORDS: usize = 16;
+
 /// The work of [`super::squared_to`] for a query of whole rounds of lanes: the row is never written out.
 pub(super) struct SquaredDifference<'a> {
     pub(super) v3: V3,
     pub(super) bitmap: &'a [u32],
     pub(super) values: &'a [u32],
     pub(super) query: &'a [f32],
+    /// The next record: it comes nearer round by round.
+    pub(super) ahead: &'a [u32],
 }
 
 impl pulp::WithSimd for SquaredDifference<'_> {
@@ -93,16 +99,20 @@ impl pulp::WithSimd for SquaredDifference<'_> {
     #[expect(clippy::inline_always, reason = "only inlined code is compiled for the CPU that was found")]
     #[inline(always)]
     fn with_simd<S: pulp::Simd>(self, _simd: S) -> Option<f32> {
-        let Self { v3, bitmap, mut values, query } = self;
+        let Self { v3, bitmap, mut values, query, mut ahead } = self;
         let bytes: &[u8] = bytemuck::cast_slice(bitmap);
         let count = bytes.iter().map(|byte| byte.count_ones() as usize).sum::<usize>();
         if count != values.len() {
             return None;
         }
+        let step = ahead.len().div_ceil(query.len() / distance::LANES).next_multiple_of(LINE_WORDS);
         let mut sums = [v3.avx._mm256_setzero_ps(); ROUND];
         for (bytes, query) in
             bytes.as_chunks::<ROUND>().0.iter().zip(query.as_chunks::<{ distance::LANES }>().0)
         {
+            let (near, far) = ahead.split_at(ahead.len().min(step));
+            v3.prefetch(bytemuck::cast_slice(near));
+            ahead = far;
             for ((sum, &byte), query) in sums.iter_mut().zip(bytes).zip(query.as_chunks::<8>().0) {
                 let difference = v3.avx._mm256_sub_ps(take_eight(v3, byte, &mut values), pulp::cast(*query));
                 *sum = v3.avx._mm256_add_ps(*sum, v3.avx._mm256_mul_ps(difference, difference));

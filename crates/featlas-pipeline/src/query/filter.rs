@@ -23,6 +23,9 @@ impl Filter {
             return Ok(Self { records: None, passing: None, by_hash: None });
         }
         let records: Records = atlas.images()?.into_iter().map(|record| (record.image_id, record)).collect();
+        if let Some(label) = &settings.label {
+            check_label(atlas, &records, label)?;
+        }
         let passes = |record: &ImageRecord| {
             let label = record.label.as_deref();
             settings.label.as_deref().is_none_or(|wanted| label == Some(wanted))
@@ -64,6 +67,19 @@ impl Filter {
             Ok(records.map(|record| (record.image_id, record)).collect())
         }
     }
+}
+
+/// Labels that an error tells.
+const TOLD_LABELS: usize = 5;
+
+/// Refuses a label that no image has: an empty answer would say that nothing is near.
+fn check_label(atlas: &Atlas, records: &Records, label: &str) -> Result<(), PipelineError> {
+    let labels: BTreeSet<&str> = records.values().filter_map(|record| record.label.as_deref()).collect();
+    if labels.contains(label) {
+        return Ok(());
+    }
+    let some = labels.into_iter().take(TOLD_LABELS).map(str::to_owned).collect();
+    Err(PipelineError::UnknownLabel { label: label.to_owned(), some, atlas: atlas.root().to_owned() })
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, PipelineError> {
