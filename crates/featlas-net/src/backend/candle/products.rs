@@ -145,7 +145,9 @@ fn with_values(tensor: &Tensor, read: impl FnOnce(&[f32])) -> candle_core::Resul
 /// Copies the weights of layer `index`.
 pub(super) fn layer_weights(model: &Model, index: usize) -> candle_core::Result<Weights> {
     let mut tensors = model.layer_tensors(LayerId::new(index));
-    let Some(bias) = tensors.pop().map(|tensor| tensor.values) else { return Ok(Weights::None) };
+    let Some(bias) = tensors.pop().map(|tensor| tensor.values.into_owned()) else {
+        return Ok(Weights::None);
+    };
     if let Op::Conv { groups, .. } = model.architecture().layers[index].op {
         let kernels = &tensors[0];
         let out = kernels.parameter.shape[0] / groups;
