@@ -44,7 +44,7 @@ pub fn filters(model: &Model, layer: Option<&str>) -> Result<Filters, ExplainErr
     let layer = found.ok_or_else(no_kernels)?;
     let kernels = model.layer_tensors(id).into_iter().next().ok_or_else(no_kernels)?;
     let [outputs, inputs, side] = [0, 1, 2].map(|axis| kernels.parameter.shape[axis]);
-    let mut values = kernels.values;
+    let mut values = kernels.values.into_owned();
     let is_first = layer.inputs[0].index().is_none();
     if is_first && model.preprocess().planes() == Planes::Bgr {
         for kernel in values.chunks_exact_mut(3 * side * side) {

@@ -18,7 +18,7 @@ use std::error::Error;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Runs of which the median counts, after one to warm up.
+/// Runs of which the median counts, after one to warm up, unless `--repeats` says otherwise.
 const REPEATS: usize = 5;
 
 struct Options {
@@ -27,6 +27,7 @@ struct Options {
     precision: Precision,
     batches: Vec<usize>,
     threads: usize,
+    repeats: usize,
     layers: bool,
     logits: bool,
 }
@@ -46,13 +47,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             .as_ref()
             .map_or_else(|| CpuBackend::new(&model), |ranges| CpuBackend::with_ranges(&model, ranges));
         for &batch in &options.batches {
-            print_layers(&backend, &random_batch(&model, batch), &taps, options.threads)?;
+            print_layers(&backend, &random_batch(&model, batch), &taps, &options)?;
         }
         return Ok(());
     }
     let backend = options.backend.open(&model, ranges.as_ref())?;
     for &n in &options.batches {
-        let rate = measure(&*backend, &random_batch(&model, n), &taps)?;
+        let rate = measure(&*backend, &random_batch(&model, n), &taps, options.repeats)?;
         let peer = if backend.name() == "cpu" { "featlas" } else { "featlas-candle" };
         let line = serde_json::json!({
             "peer": peer, "model": options.model, "precision": options.precision.name(), "batch": n,
@@ -70,6 +71,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         precision: Precision::F32,
         batches: vec![1, 8, 32, 64],
         threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+        repeats: REPEATS,
         layers: false,
         logits: false,
     };
@@ -103,10 +105,12 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             }
             "--batches" => options.batches = values.iter().map(number).collect::<Result<_, _>>()?,
             "--threads" => options.threads = number(&one()?)?,
+            "--repeats" => options.repeats = number(&one()?)?.max(1),
             "--layers" => options.layers = true,
             "--logits" => options.logits = true,
             _ => {
-                let flags = "--model, --precision, --backend, --batches, --threads, --layers, --logits";
+                let flags =
+                    "--model, --precision, --backend, --batches, --threads, --repeats, --layers, --logits";
                 return Err(format!("unknown flag `{name}`: expected one of {flags}"));
             }
         }
@@ -169,7 +173,7 @@ fn random_batch(model: &Model, n: usize) -> Batch {
 /// The ranges of a few images' activations; says on stderr how close integers come to f32 on them.
 fn calibrate(model: &Model, taps: &Taps) -> Result<Ranges, Box<dyn Error>> {
     let batch = random_batch(model, 4);
-    let reference = CpuBackend::new(model);
+    let reference = CpuBackend::for_calibration(model);
     let mut ranges = Ranges::default();
     reference.calibrate(&batch, taps, &mut ranges)?;
     let expected = reference.forward(&batch, taps)?.features;
@@ -186,10 +190,10 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn measure(backend: &dyn Backend, batch: &Batch, taps: &Taps) -> Result<f64, Box<dyn Error>> {
+fn measure(backend: &dyn Backend, batch: &Batch, taps: &Taps, repeats: usize) -> Result<f64, Box<dyn Error>> {
     backend.forward(batch, taps)?;
     let mut times = Vec::new();
-    for _ in 0..REPEATS {
+    for _ in 0..repeats {
         let start = Instant::now();
         std::hint::black_box(backend.forward(batch, taps)?);
         times.push(start.elapsed().as_secs_f64());
@@ -201,10 +205,10 @@ fn print_layers(
     backend: &CpuBackend,
     batch: &Batch,
     taps: &Taps,
-    threads: usize,
+    &Options { threads, repeats, .. }: &Options,
 ) -> Result<(), Box<dyn Error>> {
     backend.forward(batch, taps)?;
-    let runs = (0..REPEATS).map(|_| backend.time_layers(batch, taps)).collect::<Result<Vec<_>, _>>()?;
+    let runs = (0..repeats).map(|_| backend.time_layers(batch, taps)).collect::<Result<Vec<_>, _>>()?;
     let peaks = rayon::broadcast(|_| backend.isa().measure_peak(Duration::from_millis(500)));
     let peak: f64 = peaks.iter().sum();
     let gflops = |products: f64| (products * 2e-9 * 10.0).round() / 10.0;

@@ -5,8 +5,9 @@ use crate::classes::ClassList;
 use crate::error::NetError;
 use crate::preprocess::Preprocess;
 use crate::taps::Taps;
-use crate::weights::{Parameter, Weights};
+use crate::weights::{Parameter, Rows, Weights};
 use featlas_core::{Digest, Rect, TopK};
+use std::borrow::Cow;
 use std::path::Path;
 
 /// A network that can be run.
@@ -23,11 +24,11 @@ pub struct Model {
 
 /// The values of one tensor of a layer.
 #[derive(Debug, Clone, PartialEq)]
-pub struct LayerTensor {
+pub struct LayerTensor<'a> {
     /// `weight`, `bias`, `down.weight`, `up.weight` or `up.bias`, and the shape.
     pub parameter: Parameter,
-    /// Row-major.
-    pub values: Vec<f32>,
+    /// Row-major; those of the model's own copy where they are f32 there.
+    pub values: Cow<'a, [f32]>,
 }
 
 impl Model {
@@ -183,22 +184,35 @@ impl Model {
 
     /// The tensors of layer `id`, widened to f32; empty for a layer without weights.
     ///
-    /// Decoded at each call: keep the result.
+    /// Half-precision numbers are widened at each call: keep the result.
     ///
     /// # Panics
     /// If `id` is not a layer of this model, or after [`Self::release_weights`].
-    pub fn layer_tensors(&self, id: LayerId) -> Vec<LayerTensor> {
+    pub fn layer_tensors(&self, id: LayerId) -> Vec<LayerTensor<'_>> {
+        let tensor = |(name, parameter): (String, Parameter)| {
+            let values = self.weights.tensor(&name).expect("new() checked every tensor");
+            LayerTensor { parameter, values }
+        };
+        self.layer_parameters(id).into_iter().map(tensor).collect()
+    }
+
+    /// The rows of each tensor of layer `id`, in the order of [`Self::layer_tensors`].
+    pub(crate) fn layer_rows(&self, id: LayerId) -> Vec<Rows> {
+        let rows =
+            |(name, _): (String, Parameter)| self.weights.rows(&name).expect("new() checked every tensor");
+        self.layer_parameters(id).into_iter().map(rows).collect()
+    }
+
+    /// The tensors of layer `id`, with their names in the weights file.
+    fn layer_parameters(&self, id: LayerId) -> Vec<(String, Parameter)> {
         let Some(index) = id.index() else { return Vec::new() };
         let layer = &self.architecture.layers[index];
         let px = self.preprocess().input_px() as usize;
         let input = layer.inputs.first().and_then(|id| id.index());
         let input = input.map_or(Shape { c: 3, h: px, w: px }, |i| self.shapes[i]);
         let key = layer.key(self.naming).unwrap_or_default();
-        let tensor = |parameter: Parameter| {
-            let values = self.weights.tensor(&format!("{key}.{}", parameter.suffix));
-            LayerTensor { parameter, values: values.expect("new() checked every tensor") }
-        };
-        self.architecture.parameters_of(index, input).into_iter().map(tensor).collect()
+        let parameters = self.architecture.parameters_of(index, input).into_iter();
+        parameters.map(|parameter| (format!("{key}.{}", parameter.suffix), parameter)).collect()
     }
 }
 

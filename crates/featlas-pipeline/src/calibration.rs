@@ -65,7 +65,7 @@ fn look(
     known: Option<Ranges>,
     progress: &dyn Progress,
 ) -> Result<Measured, PipelineError> {
-    let backend = CpuBackend::new(model);
+    let backend = CpuBackend::for_calibration(model);
     let is_compared = |i: usize| known.is_some() || i % 3 == 2;
     let mut ranges = Ranges::default();
     let mut compared = Vec::new();

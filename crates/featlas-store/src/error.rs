@@ -153,9 +153,32 @@ impl StoreError {
 fn join(differences: &[Difference]) -> String {
     let parts: Vec<String> = differences
         .iter()
-        .map(|d| format!("`{}` is `{}` in the atlas and `{}` here", d.field, d.theirs, d.mine))
+        .map(|d| {
+            let (theirs, mine) =
+                (around_difference(&d.theirs, &d.mine), around_difference(&d.mine, &d.theirs));
+            format!("`{}` is `{theirs}` in the atlas and `{mine}` here", d.field)
+        })
         .collect();
     parts.join("; ")
+}
+
+/// Characters of a value that a message quotes in full.
+const QUOTED_CHARS: usize = 64;
+
+/// Characters before the first difference that a message quotes of a longer value.
+const CHARS_BEFORE: usize = 16;
+
+/// `value`, or of a long one the part around the first character in which it differs from `other`.
+fn around_difference(value: &str, other: &str) -> String {
+    if value.chars().count() <= QUOTED_CHARS {
+        return value.to_owned();
+    }
+    let same = value.chars().zip(other.chars()).take_while(|(a, b)| a == b).count();
+    let start = same.saturating_sub(CHARS_BEFORE);
+    let part: String = value.chars().skip(start).take(QUOTED_CHARS).collect();
+    let is_cut = |at: usize| if at > 0 { "…" } else { "" };
+    let left = value.chars().count() - start - part.chars().count();
+    format!("{}{part}{}", is_cut(start), is_cut(left))
 }
 
 fn quoted(names: &[String]) -> String {

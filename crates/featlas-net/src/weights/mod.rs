@@ -13,6 +13,7 @@ use crate::error::NetError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+pub(crate) use self::safetensors::Rows;
 pub use self::safetensors::Weights;
 pub use pth::{ImportReport, import_pth, import_pth_bytes};
 pub use registry::{KnownWeights, known_weights, known_weights_list};

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The compiled-in weights.
 const EMBEDDED_WEIGHTS: &[u8] = include_bytes!("../../../../data/models/alexnet-lite.safetensors");
@@ -21,7 +22,7 @@ const HEADER_ROOM_BYTES: u64 = 1 << 20;
 /// A weights file in memory: its bytes, their digest, and where each tensor lies.
 #[derive(Clone)]
 pub struct Weights {
-    bytes: Cow<'static, [u8]>,
+    bytes: Arc<Cow<'static, [u8]>>,
     digest: Digest,
     path: PathBuf,
     tensors: BTreeMap<String, Entry>,
@@ -89,7 +90,7 @@ impl Weights {
             .collect();
         let metadata = info.metadata().clone().unwrap_or_default().into_iter().collect();
         let digest = Digest::of(&bytes);
-        Ok(Self { bytes, digest, path: path.to_owned(), tensors, metadata })
+        Ok(Self { bytes: Arc::new(bytes), digest, path: path.to_owned(), tensors, metadata })
     }
 
     /// The digest of the file's bytes.
@@ -114,17 +115,25 @@ impl Weights {
 
     /// Lets go of all values.
     pub(crate) fn release(&mut self) {
-        self.bytes = Cow::Borrowed(&[]);
+        self.bytes = Arc::default();
     }
 
-    /// The values of a tensor, row-major, widened to f32.
+    /// The values of a tensor, row-major, widened to f32; where they are that already, as they lie in memory.
     ///
     /// Returns `None` if there is none of that name, if its numbers are no weights, or if the values were
     /// let go of.
-    pub fn tensor(&self, name: &str) -> Option<Vec<f32>> {
+    pub fn tensor(&self, name: &str) -> Option<Cow<'_, [f32]>> {
         let entry = self.tensors.get(name)?;
         let bytes = self.bytes.get(entry.range.clone())?;
         widen(entry.dtype, bytes)
+    }
+
+    /// The rows of a tensor, to be read without the weights at hand; they stay in memory as long as this.
+    pub(crate) fn rows(&self, name: &str) -> Option<Rows> {
+        let entry = self.tensors.get(name)?;
+        let rows = entry.shape.first().copied().filter(|&rows| rows > 0)?;
+        let len = self.bytes.get(entry.range.clone())?.len() / rows;
+        Some(Rows { bytes: Arc::clone(&self.bytes), dtype: entry.dtype, start: entry.range.start, len })
     }
 
     /// Checks every name, shape, type and value against `architecture`.
@@ -148,6 +157,34 @@ impl Weights {
             }
         }
         Ok(naming)
+    }
+}
+
+/// The rows of a tensor in the bytes of its weights file.
+#[derive(Clone)]
+pub(crate) struct Rows {
+    bytes: Arc<Cow<'static, [u8]>>,
+    dtype: Dtype,
+    start: usize,
+    /// Bytes of a row.
+    len: usize,
+}
+
+impl std::fmt::Debug for Rows {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { dtype, start, len, .. } = self;
+        f.debug_struct("Rows").field("dtype", dtype).field("start", start).field("len", len).finish()
+    }
+}
+
+impl Rows {
+    /// The values of row `index`, widened to f32.
+    ///
+    /// # Panics
+    /// If the tensor has no such row, or its numbers are no weights; [`Weights::check`] refuses those.
+    pub(crate) fn row(&self, index: usize) -> Cow<'_, [f32]> {
+        let bytes = &self.bytes[self.start + index * self.len..][..self.len];
+        widen(self.dtype, bytes).expect("check() saw the type")
     }
 }
 
@@ -243,9 +280,13 @@ fn bf16s(bytes: &[u8]) -> impl Iterator<Item = f32> {
     bytes.as_chunks::<2>().0.iter().map(|&b| bf16::from_le_bytes(b).to_f32())
 }
 
-fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Cow<'_, [f32]>> {
     match dtype {
-        Dtype::F32 => Some(f32s(bytes).collect()),
+        Dtype::F32 => Some(match bytemuck::try_cast_slice(bytes) {
+            // The file's bytes are little-endian, and begin where they were read to.
+            Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
+            _ => f32s(bytes).collect(),
+        }),
         Dtype::F16 => Some(f16s(bytes).collect()),
         Dtype::BF16 => Some(bf16s(bytes).collect()),
         _ => None,

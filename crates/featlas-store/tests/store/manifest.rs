@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use featlas_core::ImageId;
-use featlas_store::{Atlas, FileRecord, StageRecord, StoreError, map_file, read_map, write_map};
+use featlas_store::{Atlas, FileRecord, Manifest, StageRecord, StoreError, map_file, read_map, write_map};
 use std::io::Write as _;
 use std::path::Path;
 
@@ -73,6 +73,32 @@ fn each_one_field_change_is_refused_with_both_values() {
     }
     let err = atlas.require_fingerprint(&fingerprint().with("dtype", "f16")).unwrap_err();
     assert!(err.to_string().contains("`dtype` is `(absent)` in the atlas and `f16` here"), "{err}");
+}
+
+#[test]
+fn of_long_values_the_part_that_differs_is_quoted() {
+    let ranges: Vec<String> = (1..=20).map(|i| format!("conv{i} -1.50e0 2.5{i}e1")).collect();
+    let ranges = format!("128 images; {}", ranges.join("; "));
+    let folder = tempfile::tempdir().unwrap();
+    let fingerprint_of = |ranges: &str| fingerprint().with("calibration", ranges);
+    let manifest = Manifest::new(fingerprint_of(&ranges), schema(), manifest().sources);
+    let atlas = Atlas::create(&folder.path().join("atlas"), &manifest).unwrap();
+    let other = ranges.replace("2.59e1", "2.60e1");
+    for (asked, theirs, mine) in [
+        (fingerprint(), "128 images; conv1 -1.50e0 2.51e1; conv2 -1.50e0 2.52e1; conv3 -1…", "(absent)"),
+        (
+            fingerprint_of(&other),
+            "…conv9 -1.50e0 2.59e1; conv10 -1.50e0 2.510e1; conv11 -1.50e0 2.5…",
+            "…conv9 -1.50e0 2.60e1; conv10 -1.50e0 2.510e1; conv11 -1.50e0 2.5…",
+        ),
+    ] {
+        let err = atlas.require_fingerprint(&asked).unwrap_err();
+        let text = format!(
+            "the atlas was made in another way: `calibration` is `{theirs}` in the atlas and `{mine}` here: `{}`",
+            atlas.root().display()
+        );
+        assert_eq!(err.to_string(), text);
+    }
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Tensors {
     ) -> std::result::Result<Self, (usize, candle_core::Error)> {
         let layers = (0..model.shapes().len()).map(|index| {
             let tensors = model.layer_tensors(LayerId::new(index)).into_iter();
-            let tensors = tensors.map(|t| Tensor::from_vec(t.values, t.parameter.shape, device));
+            let tensors = tensors.map(|t| Tensor::from_slice(&t.values, t.parameter.shape, device));
             tensors.collect::<Result<Vec<_>>>().map_err(|err| (index, err))
         });
         Ok(Self { device: device.clone(), layers: layers.collect::<std::result::Result<_, _>>()? })

@@ -152,22 +152,23 @@ pub(crate) fn flatten(map: &[f32], shape: Shape, out: &mut [f32]) {
 
 /// The largest value of every channel of one image and the first cell that has it; NaN counts as largest.
 pub(crate) fn channel_maxima(map: &[f32], shape: Shape, max: &mut [f32], argmax: &mut [u16]) {
-    let planes = map.chunks_exact(shape.cells() * BLOCK);
-    for ((plane, max), argmax) in planes.zip(max.chunks_mut(BLOCK)).zip(argmax.chunks_mut(BLOCK)) {
-        let mut best = [f32::NEG_INFINITY; BLOCK];
-        let mut at = [0_u32; BLOCK];
-        for (number, cell) in (0_u32..).zip(cells(plane)) {
-            for lane in 0..BLOCK {
-                let value = cell[lane];
-                if value > best[lane] || (value.is_nan() && !best[lane].is_nan()) {
-                    best[lane] = value;
-                    at[lane] = number;
+    let planes = map.par_chunks_exact(shape.cells() * BLOCK);
+    planes.zip(max.par_chunks_mut(BLOCK)).zip(argmax.par_chunks_mut(BLOCK)).for_each(
+        |((plane, max), argmax)| {
+            let mut best = [f32::NEG_INFINITY; BLOCK];
+            let mut at = [0_u32; BLOCK];
+            for (number, cell) in (0_u32..).zip(cells(plane)) {
+                for lane in 0..BLOCK {
+                    // Choices, not branches, so that all lanes are compared at once.
+                    let larger = (cell[lane] > best[lane]) | (cell[lane].is_nan() & !best[lane].is_nan());
+                    best[lane] = if larger { cell[lane] } else { best[lane] };
+                    at[lane] = if larger { number } else { at[lane] };
                 }
             }
-        }
-        max.copy_from_slice(&best[..max.len()]);
-        for (argmax, at) in argmax.iter_mut().zip(at) {
-            *argmax = u16::try_from(at).expect("resolve_taps() bounds the cells");
-        }
-    }
+            max.copy_from_slice(&best[..max.len()]);
+            for (argmax, at) in argmax.iter_mut().zip(at) {
+                *argmax = u16::try_from(at).expect("resolve_taps() bounds the cells");
+            }
+        },
+    );
 }

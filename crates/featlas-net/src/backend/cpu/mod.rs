@@ -26,6 +26,7 @@ mod sink;
 mod standalone;
 #[cfg(test)]
 mod tests;
+mod unpacked;
 mod weights;
 mod winograd;
 
@@ -41,7 +42,7 @@ use rayon::prelude::*;
 use sink::{Sink, SinkPart, wants_of};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
-use weights::{Weights, factor_name, pack_layer};
+use weights::{Packing, Weights, factor_name, pack_layer};
 
 pub(crate) use conv::{Convolution, Finish, Geometry, Place};
 pub(crate) use kernels::BLOCK;
@@ -101,24 +102,33 @@ impl CpuBackend {
 
     /// The same for a given instruction set.
     pub fn with_isa(model: &Model, isa: Isa) -> Self {
-        Self::pack(model, isa, None)
+        Self::pack(model, isa, Packing::Real)
     }
 
     /// A backend that multiplies integers ([`Precision::Int8`](super::Precision::Int8)), scaled for `ranges`.
     ///
     /// A layer that `ranges` does not name stays in f32.
     pub fn with_ranges(model: &Model, ranges: &Ranges) -> Self {
-        Self::pack(model, Isa::best(), Some(ranges))
+        Self::pack(model, Isa::best(), Packing::Integers(ranges))
     }
 
-    fn pack(model: &Model, isa: Isa, ranges: Option<&Ranges>) -> Self {
+    /// A backend for [`Self::calibrate`], which runs few images: of fully connected layers it reads the
+    /// model's own weights instead of packing a copy of them, which is slower.
+    ///
+    /// What it computes is that of [`Self::new`] up to rounding. The model's weights stay in memory as long as
+    /// it does.
+    pub fn for_calibration(model: &Model) -> Self {
+        Self::pack(model, Isa::best(), Packing::ConvolutionsAlone)
+    }
+
+    fn pack(model: &Model, isa: Isa, packing: Packing<'_>) -> Self {
         let architecture = model.architecture().clone();
         let shapes = model.shapes().to_vec();
         let px = model.preprocess().input_px() as usize;
         let input = Shape { c: 3, h: px, w: px };
         let memory = memory_shapes(&architecture, &shapes, input);
         let weights =
-            (0..shapes.len()).map(|index| pack_layer(model, (isa, ranges), index, &memory)).collect();
+            (0..shapes.len()).map(|index| pack_layer(model, (isa, packing), index, &memory)).collect();
         Self {
             isa,
             architecture,
@@ -157,6 +167,10 @@ impl CpuBackend {
                     let products = factors[*factor].products();
                     (factors[*factor].method(), products, products)
                 }
+                (StepOp::Linear { factor, .. }, Weights::Unpacked(factors)) => {
+                    let products = factors[*factor].products();
+                    ("linear, unpacked", products, products)
+                }
                 (StepOp::Read(_), _) => ("tap", 0, 0),
                 (StepOp::Gather | StepOp::Scatter | StepOp::Import | StepOp::Flatten, _) => ("reorder", 0, 0),
                 _ => ("map", 0, 0),
@@ -187,6 +201,9 @@ impl CpuBackend {
             match (&step.op, &self.weights[step.layer]) {
                 (StepOp::Conv { .. }, _) => ranges.include(layer, source.values),
                 (StepOp::Linear { factor, .. }, Weights::Linear(factors)) => {
+                    ranges.include(&factor_name(layer, *factor, factors.len()), source.values);
+                }
+                (StepOp::Linear { factor, .. }, Weights::Unpacked(factors)) => {
                     ranges.include(&factor_name(layer, *factor, factors.len()), source.values);
                 }
                 _ => {}
@@ -324,12 +341,11 @@ impl CpuBackend {
             StepOp::Flatten => maps::flatten(input, shape, output),
             StepOp::Gather => layout::gather(input, n, output),
             StepOp::Scatter => layout::scatter(input, n, output),
-            StepOp::Linear { factor, relu } => {
-                let Weights::Linear(factors) = &self.weights[step.layer] else {
-                    unreachable!("packed by new()")
-                };
-                factors[factor].run(input, n, relu, output, &self.scratch);
-            }
+            StepOp::Linear { factor, relu } => match &self.weights[step.layer] {
+                Weights::Linear(factors) => factors[factor].run(input, n, relu, output, &self.scratch),
+                Weights::Unpacked(factors) => factors[factor].run(input, n, relu, output),
+                Weights::None | Weights::Conv(_) => unreachable!("packed by new()"),
+            },
             StepOp::Read(read) => sink.read(read, Activations { shape, vector, n, values: input }),
         }
     }
@@ -339,7 +355,9 @@ impl Backend for CpuBackend {
     fn forward(&self, batch: &Batch, taps: &Taps) -> Result<Outputs, NetError> {
         self.check_size(batch)?;
         let mut sink = Sink::of(taps, self.architecture.num_classes, batch.len());
-        self.run(batch, &wants_of(taps, &self.architecture), &mut sink, None);
+        let wants = wants_of(taps, &self.architecture);
+        // On a thread of the pool: from outside, every step would have to be handed to one and waited for.
+        rayon::scope(|_| self.run(batch, &wants, &mut sink, None));
         Ok(sink.outputs)
     }
 

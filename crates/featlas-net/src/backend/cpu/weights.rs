@@ -4,17 +4,31 @@ use super::conv::{Convolution, Geometry};
 use super::kernels::Isa;
 use super::linear::Linear;
 use super::ranges::Ranges;
+use super::unpacked::Unpacked;
 use crate::arch::{LayerId, Op, Shape};
 use crate::backend::ops::Window;
 use crate::model::Model;
 
-/// The packed weights of a layer.
+/// The weights of a layer, as they are multiplied.
 #[derive(Debug)]
 pub(super) enum Weights {
     None,
     Conv(Box<Convolution>),
     /// Matrices applied one after the other.
     Linear(Vec<Linear>),
+    /// The same, where the model has them.
+    Unpacked(Vec<Unpacked>),
+}
+
+/// How weights are to be multiplied.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Packing<'a> {
+    /// In f32.
+    Real,
+    /// As integers, scaled for these ranges.
+    Integers(&'a Ranges),
+    /// In f32, without copying those of fully connected layers.
+    ConvolutionsAlone,
 }
 
 /// What [`Ranges`] call what a factor of a fully connected layer reads, as its weights are called.
@@ -29,7 +43,7 @@ pub(super) fn factor_name(layer: &str, factor: usize, count: usize) -> String {
 /// Packs the weights of layer `index`; `memory` are the sizes in which activations lie.
 pub(super) fn pack_layer(
     model: &Model,
-    (isa, ranges): (Isa, Option<&Ranges>),
+    (isa, packing): (Isa, Packing<'_>),
     index: usize,
     memory: &[Shape],
 ) -> Weights {
@@ -42,7 +56,10 @@ pub(super) fn pack_layer(
     let input = source.map_or(Shape { c: 3, h: px, w: px }, |i| memory[i]);
     let tensors = model.layer_tensors(LayerId::new(index));
     let (bias, matrices) = tensors.split_last().expect("a layer with weights has a bias");
-    let range = |name: &str| ranges.and_then(|ranges| ranges.get(name));
+    let range = |name: &str| match packing {
+        Packing::Integers(ranges) => ranges.get(name),
+        Packing::Real | Packing::ConvolutionsAlone => None,
+    };
     if let Op::Conv { out_channels, kernel, stride, padding, groups } = layer.op {
         let window = Window { kernel, stride, padding };
         let geometry = Geometry { input, out_channels, window, groups, planar: source.is_none() };
@@ -52,6 +69,16 @@ pub(super) fn pack_layer(
     }
     let mut input = input;
     let count = matrices.len();
+    if matches!(packing, Packing::ConvolutionsAlone) {
+        let rows = model.layer_rows(LayerId::new(index)).into_iter();
+        let factors = rows.zip(matrices).enumerate().map(|(factor, (rows, matrix))| {
+            let bias: &[f32] = if factor + 1 == count { &bias.values } else { &[] };
+            let unpacked = Unpacked::new(rows, input, matrix.parameter.shape[0], bias);
+            input = unpacked.output();
+            unpacked
+        });
+        return Weights::Unpacked(factors.collect());
+    }
     let factors = matrices.iter().enumerate().map(|(factor, matrix)| {
         let outputs = matrix.parameter.shape[0];
         let bias: &[f32] = if factor + 1 == count { &bias.values } else { &[] };

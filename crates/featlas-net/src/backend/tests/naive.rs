@@ -15,7 +15,7 @@ pub(in crate::backend) fn run(model: &Model, image: &[f32]) -> Vec<Vec<f64>> {
         let tensors: Vec<Vec<f64>> = model
             .layer_tensors(LayerId::new(index))
             .into_iter()
-            .map(|tensor| tensor.values.into_iter().map(f64::from).collect())
+            .map(|tensor| tensor.values.iter().copied().map(f64::from).collect())
             .collect();
         let values = layer_values(layer.op, &sources, &tensors, out);
         done.push((values, out));

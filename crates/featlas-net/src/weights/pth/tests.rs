@@ -75,7 +75,7 @@ fn checkpoints_of_every_shape_give_the_same_tensors() {
         check_values(format, &weights, &golden["bfloat16"]);
         // A bias that is one number, seen four times.
         let (_, weights) = import_tiny(&bytes_of(&format!("expanded.{format}.pth"))).unwrap();
-        assert_eq!(weights.tensor("fc.bias").unwrap(), [0.5; 4]);
+        assert_eq!(*weights.tensor("fc.bias").unwrap(), [0.5; 4]);
     }
 }
 

@@ -218,6 +218,9 @@ pub(super) trait Tiles: Simd {
 unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const RS: usize>(tile: &Tile) {
     let walk = &tile.walk;
     let row_stride = if RS == 0 { walk.row_stride } else { RS };
+    // Rows that lie close read one value at several steps: a compiler that sees these steps at once keeps it in
+    // a register, and moves the sums to memory for it.
+    let steps = if matches!(RS, 1..4) { RS } else { 4 };
     let place = |row: usize, v: usize| {
         let at = v * S::LANES;
         at / BLOCK * tile.block_stride + row * BLOCK + at % BLOCK
@@ -244,12 +247,12 @@ unsafe fn tile<S: Simd, const MR: usize, const NV: usize, const RS: usize>(tile:
             for inner in 0..walk.inner {
                 let run = tile.input.add(outer * walk.outer_stride + inner * walk.inner_stride);
                 let mut k = 0;
-                while k + 4 <= walk.len {
-                    for step in 0..4 {
+                while k + steps <= walk.len {
+                    for step in 0..steps {
                         add_products::<S, MR, NV>(&mut sums, run.add(k + step), row_stride, weights);
                         weights = weights.add(NV * S::LANES);
                     }
-                    k += 4;
+                    k += steps;
                 }
                 while k < walk.len {
                     add_products::<S, MR, NV>(&mut sums, run.add(k), row_stride, weights);

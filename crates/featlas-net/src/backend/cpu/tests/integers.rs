@@ -301,3 +301,38 @@ fn layers_without_a_range_stay_in_f32() {
     let got = CpuBackend::with_ranges(&model, &none).forward(&batch, &taps).unwrap();
     assert_eq!(got, CpuBackend::new(&model).forward(&batch, &taps).unwrap());
 }
+
+/// Fully connected layers that are read where the model has them give the same up to rounding, and so do the
+/// ranges that come from there.
+#[test]
+fn calibrating_needs_no_packed_layers() {
+    for model in [small_model(), Model::open("alexnet-lite", None).unwrap()] {
+        let taps = model.resolve_taps(&[]).unwrap();
+        let mut batch = Batch::new(3, model.preprocess().input_px());
+        for (slot, seed) in batch.slots().zip(1..) {
+            model.preprocess().write_input(&picture(70, 80, seed), slot);
+        }
+        let (packed, unpacked) = (CpuBackend::new(&model), CpuBackend::for_calibration(&model));
+        let (expected, got) =
+            (packed.forward(&batch, &taps).unwrap(), unpacked.forward(&batch, &taps).unwrap());
+        let wide = |values: &[f32]| values.iter().copied().map(f64::from).collect::<Vec<_>>();
+        crate::testing::assert_close("features", &got.features, &wide(&expected.features), 1e-5, 1.0);
+        crate::testing::assert_close("logits", &got.logits, &wide(&expected.logits), 1e-5, 1.0);
+        assert_eq!(got.convs, expected.convs);
+        let ranges_of = |backend: &CpuBackend| {
+            let mut ranges = Ranges::default();
+            backend.calibrate(&batch, &taps, &mut ranges).unwrap();
+            ranges
+        };
+        let (expected, got) = (ranges_of(&packed), ranges_of(&unpacked));
+        for layer in model.architecture().layers.iter().filter(|layer| layer.op.has_weights()) {
+            let [down, up] = [0, 1].map(|factor| factor_name(&layer.name, factor, 2));
+            for name in [layer.name.clone(), down, up] {
+                let range = |of: &Ranges| of.get(&name).map_or([0.0; 2], |range| [range.low, range.high]);
+                crate::testing::assert_close(&name, &range(&got), &wide(&range(&expected)), 1e-5, 1.0);
+                assert_eq!(got.get(&name).is_some(), expected.get(&name).is_some(), "{name}");
+            }
+        }
+        assert!(expected.get("conv1").is_some());
+    }
+}
