@@ -14,7 +14,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use std::error::Error;
-use std::io::{BufWriter, Write as _};
+use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
@@ -83,7 +83,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir_in(folder)?;
     let source = Source::new();
 
-    watch_memory();
+    watch_memory()?;
     let start = Instant::now();
     let (mut drawing, mut nonzero) = (0.0, 0usize);
     let mut rows = RowsWriter::create(folder.path(), "rows.bin", DIM, Metric::Cosine)?;
@@ -140,13 +140,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 static PEAK_ANONYMOUS: AtomicU64 = AtomicU64::new(0);
 
 /// Looks at the memory now and then, until the process ends.
-fn watch_memory() {
-    std::thread::spawn(|| {
-        loop {
-            PEAK_ANONYMOUS.fetch_max(resident("RssAnon:"), Relaxed);
-            std::thread::sleep(Duration::from_millis(50));
-        }
-    });
+fn watch_memory() -> io::Result<()> {
+    let watch = || loop {
+        PEAK_ANONYMOUS.fetch_max(resident("RssAnon:"), Relaxed);
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    std::thread::Builder::new().name("memory".to_owned()).spawn(watch).map(drop)
 }
 
 /// Bytes of a line of the process's status; 0 where the system does not say. `VmHWM:`, the peak, counts mapped files too, of

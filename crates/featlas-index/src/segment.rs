@@ -350,7 +350,9 @@ impl StoredRows<'_> {
     ) -> Result<(), IndexError> {
         let place = |row: u32| Place::unpack(self.places[row as usize]);
         let words = |row: &u32| self.store.words(&place(*row)).unwrap_or_default();
-        rows.iter().for_each(|&row| prefetch(bytemuck::bytes_of(&self.places[row as usize])));
+        for &row in rows {
+            prefetch(bytemuck::bytes_of(&self.places[row as usize]));
+        }
         prefetch(bytemuck::cast_slice(rows.first().map_or(&[], words)));
         for (at, &row) in rows.iter().enumerate() {
             let (place, ahead) = (place(row), rows.get(at + 1).map_or(&[][..], words));

@@ -1,4 +1,4 @@
-//! Features as NumPy writes them.
+//! Features as `NumPy` writes them.
 
 use std::error::Error;
 

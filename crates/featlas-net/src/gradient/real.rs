@@ -140,7 +140,7 @@ impl Real for f32 {
 }
 
 impl Real for f64 {
-    const TIE: f64 = 1.0 / 8_589_934_592.0;
+    const TIE: Self = 1.0 / 8_589_934_592.0;
 
     #[inline]
     fn from_f64(value: f64) -> Self {
