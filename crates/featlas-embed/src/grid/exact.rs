@@ -17,7 +17,9 @@ pub(super) fn cheapest(places: &[[f64; 2]], shape: GridShape, sold: Sold) -> Vec
     let least = cell_of[n..].iter().map(|&cell| prices[cell]).fold(f64::INFINITY, f64::min);
     if least.is_finite() {
         cell_of[n..].iter().for_each(|&cell| prices[cell] = least);
-        prices.iter_mut().for_each(|price| *price = price.max(least));
+        for price in &mut prices {
+            *price = price.max(least);
+        }
     }
     let mut search = Search::new(places, shape, prices);
     for (bidder, &cell) in cell_of.iter().enumerate().skip(n) {
