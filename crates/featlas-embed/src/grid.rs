@@ -1,22 +1,22 @@
 //! Every point of a map into a cell of its own.
 //!
-//! Small grids are assigned exactly by the algorithm of Jonker & Volgenant (1987). Larger ones go to an
-//! [`auction`](auction::auction), which ends with a bound on how far from the optimum it can be.
+//! An [`auction`](auction::auction) ends with a bound on how far from the optimum it can be. Small grids go on from
+//! there to the [`cheapest`](exact::cheapest) assignment of all.
 
 mod auction;
+mod exact;
 mod nearest;
 
 use crate::EmbedError;
 use featlas_core::{Progress, Stage};
-use lapjv::lapjv;
-use ndarray::Array2;
 
 pub use nearest::nearest_points;
 
-/// Largest number of cells that is assigned exactly: time grows with its cube, memory with its square.
+/// Largest number of cells that is assigned exactly: time grows with its square, and more where points crowd.
 pub const EXACT_GRID_CELLS: usize = 2500;
-/// Costs are scaled to about this, since `lapjv` compares them with an absolute epsilon.
-const COST_SCALE: f64 = 1000.0;
+/// By how much the last bids of an auction overshoot that the cheapest assignment goes on from, in squared cells: lower
+/// takes the auction longer, higher leaves more to do after it.
+const EXACT_OVERSHOOT: f64 = 0.1;
 
 /// Columns and rows of a grid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,15 +108,16 @@ pub fn assign_grid(
     let places = stretched(points, shape);
     progress.begin(Stage::Grid, None);
     let exact = shape.cells() <= EXACT_GRID_CELLS;
-    let assigned = if exact {
-        Ok((assign_exactly(&places, shape), None))
-    } else {
-        auction::auction(&places, shape, progress).map(|sold| (sold.cell_of, Some(sold.lower_bound)))
-    };
+    let overshoot = if exact { EXACT_OVERSHOOT } else { auction::GOOD_EPSILON };
+    let sold = auction::auction(&places, shape, overshoot, progress);
     progress.end(Stage::Grid);
-    let (cell_of, lower_bound) = assigned?;
+    let sold = sold?;
+    let lower_bound = (!exact).then_some(sold.lower_bound);
+    let mut cell_of = if exact { exact::cheapest(&places, shape, sold) } else { sold.cell_of };
+    // After the points come the cells that stay empty.
+    cell_of.truncate(n);
     let squared: Vec<f64> =
-        cell_of.iter().zip(&places).map(|(&cell, place)| cost(place, cell, shape)).collect();
+        places.iter().zip(&cell_of).map(|(place, &cell)| cost(place, cell, shape)).collect();
     let cost = squared.iter().sum();
     Ok(GridAssignment {
         cost,
@@ -148,25 +149,6 @@ fn stretched(points: &[f32], shape: GridShape) -> Vec<[f64; 2]> {
 fn cost(place: &[f64; 2], cell: usize, shape: GridShape) -> f64 {
     let (x, y) = ((cell % shape.columns) as f64 + 0.5, (cell / shape.columns) as f64 + 0.5);
     (place[0] - x).powi(2) + (place[1] - y).powi(2)
-}
-
-/// The cheapest assignment of all; the cell of each place.
-fn assign_exactly(places: &[[f64; 2]], shape: GridShape) -> Vec<usize> {
-    if places.is_empty() {
-        return Vec::new();
-    }
-    let side = shape.cells();
-    let largest = places
-        .iter()
-        .flat_map(|place| (0..side).map(move |cell| cost(place, cell, shape)))
-        .fold(f64::MIN_POSITIVE, f64::max);
-    // Rows without a point stand for empty cells, which cost nothing wherever they are.
-    let costs = Array2::from_shape_fn((side, side), |(row, cell)| {
-        places.get(row).map_or(0.0, |place| cost(place, cell, shape) / largest * COST_SCALE)
-    });
-    let (mut cells, _) = lapjv(&costs).expect("the matrix is square and finite");
-    cells.truncate(places.len());
-    cells
 }
 
 #[cfg(test)]

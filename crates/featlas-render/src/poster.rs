@@ -10,6 +10,7 @@ mod mark;
 mod order;
 mod place;
 mod points;
+mod room;
 mod scatter;
 mod seam;
 mod spread;

@@ -20,8 +20,8 @@ const BLOCK: usize = 4;
 const SHRINK: f64 = 5.0;
 /// The search ends when the cost is certainly no more than this share above the least possible, …
 const GOOD_GAP: f64 = 1e-3;
-/// … and a bid overshoots by no more than this, so that neighbors sit right, not only the whole.
-const GOOD_EPSILON: f64 = 1.0;
+/// … and a bid overshoots by no more than this squared cells, so that neighbors sit right, not only the whole.
+pub(super) const GOOD_EPSILON: f64 = 1.0;
 /// Squared cells; ends the search where all points lie on their cells and a share of the cost means nothing.
 const LEAST_EPSILON: f64 = 1e-4;
 /// Bids between two looks at whether to stop.
@@ -30,21 +30,25 @@ const BIDS_BETWEEN_LOOKS: u64 = 1 << 14;
 /// What an auction ends with.
 #[derive(Debug)]
 pub(super) struct Sold {
-    /// The cell of each place.
+    /// The cell of each place, and after them the cells that stay empty.
     pub(super) cell_of: Vec<usize>,
+    /// The price of each cell.
+    pub(super) prices: Vec<f64>,
     /// No assignment costs less than this.
     pub(super) lower_bound: f64,
 }
 
-/// Assigns `places`, in units of cells, to cells of `shape`, of which there are at least as many.
+/// Assigns `places`, in units of cells, to cells of `shape`, of which there are at least as many. The last bids overshoot
+/// by no more than `overshoot`, in squared cells.
 pub(super) fn auction(
     places: &[[f64; 2]],
     shape: GridShape,
+    overshoot: f64,
     progress: &dyn Progress,
 ) -> Result<Sold, EmbedError> {
     let mut auction = Auction::new(places, shape);
     let diagonal = (shape.columns.pow(2) + shape.rows.pow(2)) as f64;
-    let mut epsilon = (diagonal / 32.0).max(GOOD_EPSILON);
+    let mut epsilon = (diagonal / 32.0).max(overshoot);
     let mut lower_bound = 0.0_f64;
     loop {
         auction.round(epsilon, progress)?;
@@ -55,9 +59,9 @@ pub(super) fn auction(
         let gap = if spent > 0.0 { 1.0 - lower_bound / spent } else { 0.0 };
         progress.advance(Stage::Grid, 1);
         progress.note(Stage::Grid, &format!("at most {:.2} % above the optimum", 100.0 * gap));
-        if (gap <= GOOD_GAP && epsilon <= GOOD_EPSILON) || epsilon <= LEAST_EPSILON {
-            auction.cell_of.truncate(places.len());
-            return Ok(Sold { cell_of: auction.cell_of, lower_bound: lower_bound.min(spent) });
+        if (gap <= GOOD_GAP && epsilon <= overshoot) || epsilon <= LEAST_EPSILON {
+            let Auction { cell_of, prices, .. } = auction;
+            return Ok(Sold { cell_of, prices: prices.of_cell, lower_bound: lower_bound.min(spent) });
         }
         epsilon /= SHRINK;
     }

@@ -1,5 +1,7 @@
 use super::*;
 use featlas_core::{Silent, Stopped};
+use lapjv::lapjv;
+use ndarray::Array2;
 use proptest::prelude::*;
 use serde::Deserialize;
 
@@ -27,9 +29,24 @@ fn is_injective(assignment: &GridAssignment, shape: GridShape) -> bool {
 
 fn by_auction(points: &[f32], shape: GridShape) -> (Vec<usize>, f64, f64) {
     let places = stretched(points, shape);
-    let auction::Sold { cell_of, lower_bound } = auction::auction(&places, shape, &Silent).unwrap();
+    let auction::Sold { mut cell_of, lower_bound, .. } =
+        auction::auction(&places, shape, auction::GOOD_EPSILON, &Silent).unwrap();
+    cell_of.truncate(places.len());
     let spent = cell_of.iter().zip(&places).map(|(&cell, place)| cost(place, cell, shape)).sum();
     (cell_of, spent, lower_bound)
+}
+
+/// The least cost, found by `lapjv`, another's solver.
+fn by_lapjv(places: &[[f64; 2]], shape: GridShape) -> f64 {
+    let side = shape.cells();
+    // Rows without a point stand for empty cells, which cost nothing wherever they are. Scaled, since it compares with
+    // an absolute epsilon.
+    let scale = 1000.0 / (shape.columns.pow(2) + shape.rows.pow(2)) as f64;
+    let costs = Array2::from_shape_fn((side, side), |(row, cell)| {
+        places.get(row).map_or(0.0, |place| cost(place, cell, shape) * scale)
+    });
+    let (cells, _) = lapjv(&costs).unwrap();
+    places.iter().zip(cells).map(|(place, cell)| cost(place, cell, shape)).sum()
 }
 
 #[derive(Deserialize)]
@@ -114,17 +131,28 @@ proptest! {
         let n = points.len() / 2;
         let points = &points[..2 * n];
         let shape = GridShape { columns, rows: (n + spare).div_ceil(columns) };
-        let exact: f64 = {
-            let places = stretched(points, shape);
-            let cells = assign_exactly(&places, shape);
-            cells.iter().zip(&places).map(|(&cell, place)| cost(place, cell, shape)).sum()
-        };
+        let exact = by_lapjv(&stretched(points, shape), shape);
         let (cells, spent, lower_bound) = by_auction(points, shape);
         let mut sorted = cells;
         sorted.sort_unstable();
         prop_assert!(sorted.windows(2).all(|pair| pair[0] < pair[1]) && sorted[n - 1] < shape.cells());
         prop_assert!(lower_bound <= exact + 1e-6, "{lower_bound} for {exact}");
         prop_assert!(spent >= exact - 1e-6 && spent <= 1.001 * exact + 1e-4 * shape.cells() as f64, "{spent} for {exact}");
+    }
+
+    #[test]
+    fn the_cheapest_is_what_another_solver_finds_however_much_room_there_is(
+        points in prop::collection::vec(-5.0_f32..5.0, 2..300), columns in 1_usize..30, spare in 0_usize..300,
+        same in 1_usize..20,
+    ) {
+        let n = points.len() / 2;
+        // Some of the points coincide.
+        let points: Vec<f32> = (0..n).flat_map(|i| { let at = i % (n / same).max(1); [points[2 * at], points[2 * at + 1]] }).collect();
+        let shape = GridShape { columns, rows: (n + spare).div_ceil(columns) };
+        let assignment = assign_grid(&points, shape, &Silent).unwrap();
+        prop_assert!(assignment.exact && is_injective(&assignment, shape));
+        let exact = by_lapjv(&stretched(&points, shape), shape);
+        prop_assert!((assignment.cost - exact).abs() < 1e-6 * (1.0 + exact), "{} for {exact}", assignment.cost);
     }
 
     #[test]

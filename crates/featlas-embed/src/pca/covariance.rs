@@ -185,7 +185,7 @@ fn column_means(values: &[f32], dim: usize) -> Vec<f64> {
     sums.into_iter().map(|sum| sum / n).collect()
 }
 
-fn is_constant(total_variance: f64) -> bool {
+pub(super) fn is_constant(total_variance: f64) -> bool {
     total_variance <= f64::MIN_POSITIVE
 }
 
@@ -194,7 +194,7 @@ fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-fn finish(mean: Vec<f32>, found: Vec<Component>, total_variance: f64, residual: f64) -> Pca {
+pub(super) fn finish(mean: Vec<f32>, found: Vec<Component>, total_variance: f64, residual: f64) -> Pca {
     let mut pca =
         Pca { mean, components: Vec::new(), explained_variance: Vec::new(), total_variance, residual };
     for (variance, mut component) in found {

@@ -15,7 +15,7 @@ pub(super) type Component = (f64, Vec<f32>);
 /// Largest matrix that is decomposed whole; its cost grows with the cube.
 const WHOLE_SIDE: usize = 512;
 /// Directions carried beyond those wanted: they make the wanted ones converge faster.
-const OVERSAMPLING: usize = 24;
+pub(super) const OVERSAMPLING: usize = 24;
 /// Products with the covariance between two looks at the residuals. More would drown the lesser directions in the
 /// rounding of the greater.
 const POWERS: usize = 2;
@@ -97,26 +97,56 @@ fn eigen(a: MatRef<'_, f64>) -> Result<(Order, Mat<f64>, f64), EmbedError> {
     Ok((order, vectors, residual))
 }
 
-/// Subspace iteration with Rayleigh-Ritz.
+/// Subspace iteration on the covariance itself.
 fn subspace(
     covariance: &[f32],
     dim: usize,
     k: usize,
     progress: &dyn Progress,
 ) -> Result<(Vec<Component>, f64), EmbedError> {
-    let width = k + OVERSAMPLING;
+    let turning = Turning { k, powers: POWERS, gain: 0.0 };
+    turned(random_basis(dim, k + OVERSAMPLING), turning, |m| times(covariance, dim, m), progress)
+}
+
+/// Directions without chance, `(dim, width)`.
+pub(super) fn random_basis(dim: usize, width: usize) -> Mat<f32> {
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let mut basis = Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32));
-    let mut worst = f64::INFINITY;
+    Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32))
+}
+
+/// How a subspace is turned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Turning {
+    /// Components wanted, fewer than the subspace is wide.
+    pub(super) k: usize,
+    /// Products between two looks at the residuals, beyond the one that they are computed from.
+    pub(super) powers: usize,
+    /// A round that adds less than this share to the variance explained is the last, whatever the residuals.
+    pub(super) gain: f64,
+}
+
+/// Turns a subspace towards the leading eigenvectors of what `times` multiplies by (subspace iteration with
+/// Rayleigh-Ritz); the components and the largest residual of any.
+pub(super) fn turned(
+    mut basis: Mat<f32>,
+    Turning { k, powers, gain }: Turning,
+    times: impl Fn(MatRef<'_, f32>) -> Mat<f32>,
+    progress: &dyn Progress,
+) -> Result<(Vec<Component>, f64), EmbedError> {
+    let width = basis.ncols();
+    let (mut worst, mut explained) = (f64::INFINITY, 0.0);
     for _ in 0..MAX_ROUNDS {
         if progress.is_cancelled() {
             return Err(EmbedError::Cancelled);
         }
-        for _ in 0..POWERS {
-            basis = times(covariance, dim, basis.as_ref());
+        for _ in 0..powers {
+            basis = times(basis.as_ref());
         }
         basis = basis.qr().compute_thin_Q();
-        let image = times(covariance, dim, basis.as_ref());
+        let image = times(basis.as_ref());
+        if progress.is_cancelled() {
+            return Err(EmbedError::Cancelled);
+        }
         let mut small = Mat::<f32>::zeros(width, width);
         matmul(small.as_mut(), Accum::Replace, basis.transpose(), image.as_ref(), 1.0, Par::Seq);
         let symmetric =
@@ -128,7 +158,8 @@ fn subspace(
         let largest = order[0].0.max(f64::MIN_POSITIVE);
         worst =
             (0..k).fold(0.0_f64, |worst, at| worst.max(residual(&ritz, &image, order[at].0, at) / largest));
-        if worst < RESIDUAL {
+        let before = std::mem::replace(&mut explained, order[..k].iter().map(|(variance, _)| variance).sum());
+        if worst < RESIDUAL || explained - before < gain * explained {
             let components = (0..k).map(|at| (order[at].0, ritz.col(at).iter().copied().collect())).collect();
             return Ok((components, worst));
         }

@@ -197,3 +197,42 @@ fn agrees_with_scikit_learn() {
         assert!((f64::from(*got) - expected).abs() < 1e-4, "{got} for {expected}");
     }
 }
+
+/// Passes over the rows against the covariance, on rows that are sorted by what they are, as files may be.
+#[test]
+fn passes_over_the_rows_explain_what_their_covariance_does() {
+    let (n, dim, k) = (5000, 500, 10);
+    let mut values = rows(n / 2, dim, 60, 8);
+    values.extend(rows(n / 2, dim, 60, 9));
+    assert!(super::rows::are_worth_it(n, dim, k));
+    let passes = fit_pca(view(&values, dim), k, &Silent).unwrap();
+    let mut covariance = Covariance::new(dim);
+    covariance.add(view(&values, dim)).unwrap();
+    let summed = covariance.pca(k, &Silent).unwrap();
+    assert!((passes.explained_share() - summed.explained_share()).abs() < 1e-3 * summed.explained_share());
+    assert!((passes.total_variance() - summed.total_variance()).abs() < 1e-5 * summed.total_variance());
+    for (a, b) in passes.mean().iter().zip(summed.mean()) {
+        assert!((a - b).abs() < 1e-5, "{a} and {b}");
+    }
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| fit_pca(view(&values, dim), k, &Silent).unwrap())
+    };
+    assert_eq!(with(1), with(3));
+}
+
+#[test]
+fn passes_over_constant_or_bad_rows_end() {
+    let (n, dim) = (2100, 400);
+    let constant = vec![2.5; n * dim];
+    assert_eq!(fit_pca(view(&constant, dim), 2, &Silent).unwrap().num_components(), 0);
+    let mut bad = constant;
+    bad[7 * dim + 3] = f32::INFINITY;
+    assert_eq!(
+        fit_pca(view(&bad, dim), 2, &Silent).unwrap_err().to_string(),
+        "row 7 holds a value that is not finite"
+    );
+    let varied = rows(n, dim, 12, 1);
+    let stopped = fit_pca(view(&varied, dim), 2, &featlas_core::Stopped);
+    assert!(matches!(stopped, Err(EmbedError::Cancelled)));
+}

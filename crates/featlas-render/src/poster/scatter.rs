@@ -5,6 +5,7 @@ use super::frame::{Heading, margin_px, whole};
 use super::legend::{Legend, LegendLayout};
 use super::mark::{LabelMark, Marks};
 use super::place::{Bounds, Extent, Places};
+use super::room::settle;
 use super::spread::spread;
 use crate::RenderError;
 use crate::canvas::{Canvas, floor};
@@ -14,11 +15,14 @@ use crate::tiles::{Fit, Missing, Tiles, fit, paste_centered, paste_placeholder, 
 use featlas_core::{Rect, RgbImage};
 use rayon::prelude::*;
 
-/// How much of the covered area all tiles fill side by side: more leaves less of the map's shape, less
-/// makes them small.
-const FILL: f32 = 0.8;
+/// How much of the covered area all tiles fill side by side. From about 0.56 on (where squares that come at random
+/// leave no room for another) most would move, and stand in rows; less makes them small. At 0.5 half of 500
+/// photographs move by less than a third of their side, and 10,000 digits by half of it, where 0.8 took 1.3 sides.
+const FILL: f32 = 0.5;
 /// How much tiles shrink when they find no room.
 const SHRINK: f32 = 0.92;
+/// What share of their first size they shrink to before a lattice is made of the map.
+const LEAST_SHARE: f32 = 0.5;
 
 /// A scatter poster, described.
 #[derive(Debug, Clone, PartialEq)]
@@ -125,9 +129,11 @@ impl<'a> Scatter<'a> {
         let whole_box = Bounds { left: margin, top: margin + head, width, height };
         let (tile_px, places) = match params.tile_px {
             Some(tile_px) => {
-                let places =
-                    apart(&extent, points, whole_box, tile_px.max(1)).ok_or_else(|| too_small(size * 1.5))?;
-                (tile_px.max(1), places)
+                let tile_px = tile_px.max(1);
+                let places = apart(&extent, points, whole_box, tile_px)
+                    .or_else(|| apart_on_lattice(&extent, points, whole_box, tile_px))
+                    .ok_or_else(|| too_small(size * 1.5))?;
+                (tile_px, places)
             }
             None => largest_apart(&extent, points, whole_box, size).ok_or_else(|| too_small(size * 2.0))?,
         };
@@ -154,23 +160,39 @@ impl<'a> Scatter<'a> {
     }
 }
 
-/// The places of tiles of `tile_px` that do not overlap; `None` if there is no room for them.
+/// The places of tiles of `tile_px` that do not overlap; `None` if there is no room for them near their places on the
+/// map.
 fn apart(extent: &Extent, points: &[f32], whole_box: Bounds, tile_px: u32) -> Option<Places> {
-    // Centers stay half a tile away from the border, so that whole tiles stay inside.
-    let half = (tile_px as f32 / 2.0).min(whole_box.width / 2.0).min(whole_box.height / 2.0);
-    let bounds = whole_box.inset(half);
+    let bounds = bounds_of_centers(whole_box, tile_px);
     let mut places = extent.place(points, bounds);
     spread(&mut places.at, tile_px as f32, bounds).then_some(places)
 }
 
-/// The same for the largest tiles that suit the map.
+/// The same wherever there is room at all.
+fn apart_on_lattice(extent: &Extent, points: &[f32], whole_box: Bounds, tile_px: u32) -> Option<Places> {
+    let bounds = bounds_of_centers(whole_box, tile_px);
+    let mut places = extent.place(points, bounds);
+    settle(&mut places.at, tile_px as f32, bounds).then_some(places)
+}
+
+/// Centers stay half a tile away from the border, so that whole tiles stay inside.
+fn bounds_of_centers(whole_box: Bounds, tile_px: u32) -> Bounds {
+    whole_box.inset((tile_px as f32 / 2.0).min(whole_box.width / 2.0).min(whole_box.height / 2.0))
+}
+
+/// The places of the largest tiles that leave the map its shape.
 fn largest_apart(extent: &Extent, points: &[f32], whole_box: Bounds, size_px: f32) -> Option<(u32, Places)> {
     let n = (points.len() / 2) as f32;
     let area = extent.place(points, whole_box).covered_area(whole_box) * FILL / n;
     let mut tile = area.sqrt().min(size_px / 12.0).max(1.0);
+    let least = tile * LEAST_SHARE;
     loop {
         let tile_px = whole(tile);
-        if let Some(places) = apart(extent, points, whole_box, tile_px) {
+        let mut places = apart(extent, points, whole_box, tile_px);
+        if tile <= least || tile_px <= 1 {
+            places = places.or_else(|| apart_on_lattice(extent, points, whole_box, tile_px));
+        }
+        if let Some(places) = places {
             return Some((tile_px, places));
         }
         if tile_px <= 1 {

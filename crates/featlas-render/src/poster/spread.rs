@@ -1,9 +1,10 @@
 //! Squares pushed apart until none hides another.
 
 use super::place::Bounds;
+use super::room::Room;
 use crate::canvas::floor;
 
-/// Rounds of pushing; what still overlaps then goes to the nearest free place of a lattice.
+/// Rounds of pushing; what is still wedged in then goes to the nearest free place.
 const ROUNDS: usize = 600;
 /// How much larger than they are the squares are taken for: what is pushed apart nearly is apart then.
 const SLACK: f32 = 1.02;
@@ -12,12 +13,18 @@ const PUSH: f32 = 1.15;
 /// By how much coinciding centers part, in sides.
 const NUDGE: f32 = 0.05;
 
-/// Moves centers, inside `bounds`, until squares of `side` around them do not overlap; each goes no farther than
-/// its neighbors push it, so that the shape of the whole stays. A crowd that finds no rest goes to a lattice. `false` if there is no room, or none is found.
+/// Moves centers, inside `bounds`, until squares of `side` around them do not overlap; each goes no farther than its
+/// neighbors push it, so that the shape of the whole stays. Those that find no rest go to the nearest free place.
+/// `false` if one of them has none nearby.
 ///
-/// Each round looks at every pair of squares that overlap and pushes both the shorter way out, half each. The
-/// order of images decides nothing but where coinciding ones go.
+/// The order of images decides nothing but where coinciding ones go, and which of those without rest goes first.
 pub(crate) fn spread(at: &mut [(f32, f32)], side: f32, bounds: Bounds) -> bool {
+    push_apart(at, side, bounds) || fit_in(at, side, bounds)
+}
+
+/// Rounds of pushing; whether nothing overlaps any more. Each looks at every pair of squares that overlap and pushes
+/// both the shorter way out, half each.
+fn push_apart(at: &mut [(f32, f32)], side: f32, bounds: Bounds) -> bool {
     if at.len() < 2 {
         return true;
     }
@@ -60,55 +67,18 @@ pub(crate) fn spread(at: &mut [(f32, f32)], side: f32, bounds: Bounds) -> bool {
                 bounds.clamp((center.0 + push.0.clamp(-most, most), center.1 + push.1.clamp(-most, most)));
         }
     }
-    settle(at, side, bounds)
+    false
 }
 
-/// Moves every center to the nearest free place of a lattice, the first center first; `false` if there are too few.
-fn settle(at: &mut [(f32, f32)], side: f32, bounds: Bounds) -> bool {
-    // A little more than a side: rounding must not let neighbors overlap.
-    let pitch = side * 1.001;
-    let (columns, rows) = (floor(bounds.width / pitch) + 1, floor(bounds.height / pitch) + 1);
-    let places = usize::try_from(columns.max(0) * rows.max(0)).unwrap_or(usize::MAX);
-    if places < at.len() {
-        return false;
-    }
-    let mut taken = vec![false; places];
-    for center in at {
-        let home = ((center.0 - bounds.left) / pitch, (center.1 - bounds.top) / pitch);
-        let (column, row) =
-            (floor(home.0 + 0.5).clamp(0, columns - 1), floor(home.1 + 0.5).clamp(0, rows - 1));
-        let mut best: Option<(f32, i64, i64)> = None;
-        for ring in 0..columns.max(rows) {
-            // Whatever lies on this ring or beyond is farther than the best.
-            if best.is_some_and(|(distance, ..)| (ring as f32 - 0.5).powi(2) > distance) {
-                break;
-            }
-            for (x, y) in ring_around(column, row, ring) {
-                if !(0..columns).contains(&x) || !(0..rows).contains(&y) || taken[place(x, y, columns)] {
-                    continue;
-                }
-                let distance = (x as f32 - home.0).powi(2) + (y as f32 - home.1).powi(2);
-                if best.is_none_or(|(least, ..)| distance < least) {
-                    best = Some((distance, x, y));
-                }
-            }
-        }
-        let Some((_, x, y)) = best else { return false };
-        taken[place(x, y, columns)] = true;
-        *center = bounds.clamp((bounds.left + x as f32 * pitch, bounds.top + y as f32 * pitch));
-    }
-    true
-}
-
-fn place(x: i64, y: i64, columns: i64) -> usize {
-    usize::try_from(y * columns + x).expect("inside the lattice")
-}
-
-/// The places whose larger distance along an axis is `ring`.
-fn ring_around(column: i64, row: i64, ring: i64) -> impl Iterator<Item = (i64, i64)> {
-    (row - ring..=row + ring).flat_map(move |y| {
-        let step = if (y - row).abs() == ring || ring == 0 { 1 } else { 2 * ring };
-        (0..=2 * ring).step_by(usize::try_from(step).unwrap_or(1)).map(move |dx| (column - ring + dx, y))
+/// Leaves every square where it is that hides none before it, and puts the others, one after another, into the
+/// nearest free place.
+fn fit_in(at: &mut [(f32, f32)], side: f32, bounds: Bounds) -> bool {
+    let mut room = Room::new(side, bounds);
+    let wedged_in: Vec<usize> = (0..at.len()).filter(|&i| !room.take(at[i])).collect();
+    wedged_in.into_iter().all(|i| {
+        let place = room.nearest_free(at[i]);
+        at[i] = place.unwrap_or(at[i]);
+        place.is_some_and(|place| room.take(place))
     })
 }
 
