@@ -97,13 +97,13 @@ fn a_damaged_index_is_refused_by_name() {
             let said = desk.run(["query", "atlas", &image, "--k", "2"]);
             assert_eq!(said.code, Some(1), "{}", said.stderr);
             assert!(said.stderr.contains(&file), "{}", said.stderr);
-            assert!(said.stderr.contains("hint: remove that file"), "{}", said.stderr);
+            assert!(said.stderr.contains("hint: run `featlas index ATLAS`"), "{}", said.stderr);
             assert!(!said.stderr.contains("panicked"), "{}", said.stderr);
         }
         fs_err::write(path, &bytes).unwrap();
     }
     let whole = desk.ok(["query", "atlas", &image, "--k", "2"]).stdout;
-    // What the hint says works, for either file; a new index has files of other names.
+    // What the hint says works for a missing file too; a new index has files of other names.
     for file in 0..files.len() {
         fs_err::remove_file(&list()[file]).unwrap();
         let said = desk.run(["query", "atlas", &image, "--k", "2"]);

@@ -70,11 +70,8 @@ impl IndexError {
     /// What the user can do about it, when there is something.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Version { .. } | Self::Damaged { .. } | Self::DamagedRow { .. } => Some(
-                "remove that file and run `featlas index ATLAS`: the index is built anew from the features",
-            ),
-            Self::Read { .. } => {
-                Some("run `featlas index ATLAS`: what is missing of the index is built anew")
+            Self::Version { .. } | Self::Damaged { .. } | Self::DamagedRow { .. } | Self::Read { .. } => {
+                Some("run `featlas index ATLAS`: what is missing or damaged is built anew from the features")
             }
             _ => None,
         }
