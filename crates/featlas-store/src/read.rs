@@ -110,13 +110,12 @@ fn open_in_pieces(root: &Path, shard: &ShardFile, verified: &Verified) -> Result
         let written = Written { bytes: *bytes, digest: *digest };
         return Ok(PieceReader::new(open_whole(root, file, written, &[], verified)?, *bytes, None));
     }
-    let pieces = match known {
-        Some(Extent::Pieces(pieces)) => pieces,
-        _ => {
-            let pieces = Arc::new(Pieces::new(&shard.pieces));
-            verified.insert(file, Extent::Pieces(pieces.clone()));
-            pieces
-        }
+    let pieces = if let Some(Extent::Pieces(pieces)) = known {
+        pieces
+    } else {
+        let pieces = Arc::new(Pieces::new(&shard.pieces));
+        verified.insert(file, Extent::Pieces(pieces.clone()));
+        pieces
     };
     Ok(PieceReader::new(open_of_length(root, file, *bytes)?, *bytes, Some(pieces)))
 }
