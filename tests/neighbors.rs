@@ -104,6 +104,59 @@ fn more_neighbors_than_images_is_a_clear_error() {
     assert_eq!(said.code, Some(1));
     assert!(said.stderr.contains("41") && said.stderr.contains("40"), "{}", said.stderr);
     assert!(said.stdout.is_empty());
+    let said = desk.run(["neighbors", "atlas", "--k", "40"]);
+    assert_eq!(said.code, Some(1));
+    assert!(said.stderr.contains("hint: ask for at most 39"), "{}", said.stderr);
+    desk.ok(["neighbors", "atlas", "--k", "39"]);
+}
+
+#[test]
+fn what_cannot_be_asked_is_told_with_the_reason() {
+    let desk = desk_with_index();
+    let image = format!("images/{}/000.jpg", featlas_scenes::classes()[0]);
+    fs_err::create_dir_all(desk.path("empty")).unwrap();
+    fs_err::create_dir_all(desk.path("notes")).unwrap();
+    fs_err::write(desk.path("notes/a.txt"), "no image").unwrap();
+    let cases: &[(&[&str], &[&str])] = &[
+        (&["--id", "40"], &["number `40`", "hint: "]),
+        (&["--path", "nowhere.jpg"], &["`nowhere.jpg`", "hint: "]),
+        (&[&image, "--where", "nothing*"], &["`--where nothing*`", "hint: "]),
+        (&[&image, "--where", ""], &["`--where `", "hint: "]),
+        (&[&image, "--where", "["], &["`--where` is no pattern", "hint: "]),
+        (&[&image, "--distance=-1"], &["--distance", "at least 0"]),
+        (&[&image, "--distance=nan"], &["--distance", "at least 0"]),
+        (&[&image, "--ef-search", "0"], &["--ef-search", "1..="]),
+        (&[&image, "--k", "0"], &["--k", "1..="]),
+        (&["gone.jpg"], &["there is no such file", "gone.jpg"]),
+        (&["images"], &["got a folder", "--batch"]),
+        (&["--batch", "empty"], &["none of the 0 files", "empty", "hint: "]),
+        (&["--batch", "notes"], &["a.txt", "none of the 1 files", "hint: "]),
+    ];
+    for (args, parts) in cases {
+        let said = desk.run(["query", "atlas"].iter().chain(*args).copied());
+        assert_eq!(said.code, Some(1), "{args:?}: {}", said.stderr);
+        assert_eq!(said.stdout, "", "{args:?}");
+        for part in *parts {
+            assert!(said.stderr.contains(part), "{args:?}: `{part}` is missing from:\n{}", said.stderr);
+        }
+    }
+    fs_err::create_dir_all(desk.path("bad")).unwrap();
+    fs_err::write(desk.path("bad/page.jpg"), "<html>").unwrap();
+    desk.ok(["extract", "--images", "bad", "--out", "hollow", "--max-rejects", "1"]);
+    for command in ["index", "neighbors", "duplicates"] {
+        let said = desk.run([command, "hollow"]);
+        assert_eq!(said.code, Some(1), "{command}: {}", said.stderr);
+        assert!(said.stderr.contains("no image with features"), "{command}: {}", said.stderr);
+    }
+    for (args, part) in [
+        (["index", "atlas", "--recall", "2"], "share between 0 and 1"),
+        (["index", "atlas", "--threads", "100000"], "0..=1024"),
+        (["duplicates", "atlas", "--distance", "nan"], "at least 0"),
+    ] {
+        let said = desk.run(args);
+        assert_eq!(said.code, Some(1), "{args:?}: {}", said.stderr);
+        assert!(said.stderr.contains(part), "{args:?}: {}", said.stderr);
+    }
 }
 
 #[test]
@@ -130,7 +183,7 @@ fn an_atlas_without_an_index_says_which_command_makes_it() {
     assert!(said.stderr.contains("featlas index"), "{}", said.stderr);
     let said = desk.run(["query", "nowhere", &image]);
     assert_eq!(said.code, Some(1));
-    assert!(said.stderr.contains("nowhere"), "{}", said.stderr);
+    assert!(said.stderr.contains("nowhere") && said.stderr.contains("hint: "), "{}", said.stderr);
 }
 
 fn paths_of(answer: &Value) -> Vec<String> {

@@ -60,6 +60,14 @@ impl Blob {
         &self.0
     }
 
+    /// Asks the system to fetch bytes before they are read, where it can be asked: bytes that lie apart then come together.
+    #[cfg_attr(not(unix), expect(unused_variables, reason = "only Unix can be asked"))]
+    pub(crate) fn will_need(&self, from: usize, len: usize) {
+        #[cfg(unix)]
+        // Refused or not, reading finds the bytes.
+        drop(self.0.advise_range(memmap2::Advice::WillNeed, from, len));
+    }
+
     /// `count` numbers from byte `at` on, if there are so many and they are aligned.
     pub(crate) fn section<T: Pod>(&self, at: usize, count: usize) -> Option<Section<T>> {
         let end = at.checked_add(count.checked_mul(size_of::<T>())?)?;

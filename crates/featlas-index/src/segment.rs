@@ -293,6 +293,19 @@ impl RowStore {
         bytemuck::try_cast_slice(bytes).ok()
     }
 
+    /// Asks for the record of a row that was not read since the files were opened, and so may still be on the disk.
+    fn will_need(&self, row: usize, place: &Place) {
+        let is_known = self.verified[row / 64].load(Ordering::Relaxed) >> (row % 64) & 1 == 1;
+        // Only what lies in the file is asked for.
+        if !is_known
+            && self.words(place).is_some()
+            && let Some((_, blob)) = self.segments.get(place.segment as usize)
+            && let Ok(from) = usize::try_from(place.at)
+        {
+            blob.will_need(from, place.words as usize * 4);
+        }
+    }
+
     /// The record of row `row`, which lies at `place`; its digest is compared when it is first asked for.
     fn record(&self, row: usize, place: &Place) -> Option<&[u32]> {
         let words = self.words(place)?;
@@ -352,6 +365,9 @@ impl StoredRows<'_> {
         let words = |row: &u32| self.store.words(&place(*row)).unwrap_or_default();
         for &row in rows {
             prefetch(bytemuck::bytes_of(&self.places[row as usize]));
+        }
+        for &row in rows {
+            self.store.will_need(row as usize, &place(row));
         }
         prefetch(bytemuck::cast_slice(rows.first().map_or(&[], words)));
         for (at, &row) in rows.iter().enumerate() {

@@ -100,6 +100,22 @@ pub enum PipelineError {
         /// The atlas.
         atlas: PathBuf,
     },
+    /// A filter that no image passes.
+    #[error("no image of the atlas passes {filter}: `{}`", atlas.display())]
+    NonePasses {
+        /// The filter, as asked for.
+        filter: String,
+        /// The atlas.
+        atlas: PathBuf,
+    },
+    /// A folder, list or tar shard of which nothing can be looked up.
+    #[error("nothing to look up: none of the {files} files can be used: `{}`", location.display())]
+    NoneUsable {
+        /// Files that it lists.
+        files: usize,
+        /// Where it is.
+        location: PathBuf,
+    },
     /// An image of the atlas without neighbors.
     #[error("image `{id}` has an all-zero feature, which is like nothing: `{}`", atlas.display())]
     NoFeature {
@@ -143,7 +159,7 @@ pub enum PipelineError {
         path: PathBuf,
     },
     /// More neighbors than images.
-    #[error("`--k {k}` is above the number of images in the atlas, {images}")]
+    #[error("`--k {k}` is above the number of images that can be neighbors, {images}")]
     TooManyNeighbors {
         /// Asked for.
         k: usize,
@@ -172,14 +188,28 @@ impl PipelineError {
                 Some("pass the weights of the extraction with `--weights`".to_owned())
             }
             Self::ForeignIndex { .. } => Some("run `featlas index ATLAS` to build its own".to_owned()),
-            Self::UnknownImage { .. } => {
-                Some("paths are relative to the source, as `featlas query --json` prints them".to_owned())
-            }
+            Self::UnknownImage { .. } => Some(
+                "`featlas query --json` prints numbers and paths; paths are relative to the source"
+                    .to_owned(),
+            ),
             Self::UnknownLabel { some, .. } if some.is_empty() => Some(
                 "none has any; labels are the names of folders, or come from the column of a list".to_owned(),
             ),
             Self::UnknownLabel { some, .. } => {
                 Some(format!("its labels are, among others, `{}`", some.join("`, `")))
+            }
+            Self::Setting { setting: "--where", .. } => Some(
+                "`*` stands for any characters, `?` for one, `[ab]` for one of these, `[[]` for a bracket"
+                    .to_owned(),
+            ),
+            Self::NonePasses { .. } => Some(
+                "a pattern is compared with the whole path or label: `*cat*` finds every `cat`".to_owned(),
+            ),
+            Self::NoneUsable { .. } => Some(
+                "images are known by their content; JPEG, PNG, WebP, GIF, BMP and TIFF are read".to_owned(),
+            ),
+            Self::Image { path, .. } if path.is_dir() => {
+                Some("`featlas query ATLAS --batch FOLDER` looks up every image of a folder".to_owned())
             }
             Self::TooManyNeighbors { images, .. } => Some(format!("ask for at most {images}")),
             Self::Empty { .. } => Some("its rejects/ say what was wrong with each image".to_owned()),

@@ -277,6 +277,9 @@ fn path_of(atlas: &Atlas, record: &StageRecord, kind: &str) -> Option<PathBuf> {
 
 fn record_of(atlas: &Atlas) -> Result<&StageRecord, PipelineError> {
     let root = || atlas.root().to_owned();
+    if atlas.num_images() == 0 {
+        return Err(PipelineError::Empty { atlas: root() });
+    }
     let missing = || PipelineError::Missing { what: "index", command: COMMAND, atlas: root() };
     let record = atlas.manifest().stages.get(name::INDEX).ok_or_else(missing)?;
     if record.inputs != Stage::of(atlas, name::INDEX, &[], &())?.inputs() {

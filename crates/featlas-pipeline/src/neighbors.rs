@@ -33,15 +33,17 @@ pub fn neighbor_graph(
     Ok(open_index(atlas)?.neighbors_of_all(k, progress)?)
 }
 
-/// Writes the `k` nearest other images of every image into the atlas, where later stages take them from.
+/// Writes the `k` nearest other images of every image into the atlas, where later stages take them from; without `k`,
+/// [`DEFAULT_NEIGHBORS`] or as many as there are.
 ///
 /// # Errors
-/// As [`neighbor_graph`]; a full disk.
+/// As [`neighbor_graph`]; more neighbors than other images; a full disk.
 pub fn neighbors(
     atlas: &mut Atlas,
-    k: usize,
+    k: Option<usize>,
     progress: &dyn Progress,
 ) -> Result<StageSummary, PipelineError> {
+    let k = wanted(atlas, k)?;
     let stage = Stage::of(atlas, name::NEIGHBORS, &[name::INDEX], &json!({ "k": k }))?;
     if stage.is_fresh(atlas) {
         return Ok(StageSummary::fresh(name::NEIGHBORS));
@@ -60,19 +62,29 @@ pub fn neighbors(
 /// Writes the same table to a file outside of the atlas. Returns the number of images.
 ///
 /// # Errors
-/// As [`neighbor_graph`]; a file that cannot be written.
+/// As [`neighbors`]; a file that cannot be written.
 pub fn write_neighbors_to(
     atlas: &Atlas,
-    k: usize,
+    k: Option<usize>,
     path: &Path,
     progress: &dyn Progress,
 ) -> Result<usize, PipelineError> {
+    let k = wanted(atlas, k)?;
     let graph = neighbor_graph(atlas, k, progress)?;
     let file = fs_err::File::create(path)?;
     let params = [("parameters".to_owned(), json!({ "k": graph.k }).to_string())];
     let mut file = write_neighbor_rows(atlas, file, path, rows(&graph), &params)?;
     file.flush()?;
     Ok(graph.ids.len())
+}
+
+/// The neighbors to find for each image: what was asked for must be there.
+fn wanted(atlas: &Atlas, k: Option<usize>) -> Result<usize, PipelineError> {
+    let others = usize::try_from(atlas.num_images()).unwrap_or(usize::MAX).saturating_sub(1);
+    match k {
+        Some(k) if k > others => Err(PipelineError::TooManyNeighbors { k, images: others }),
+        k => Ok(k.unwrap_or(DEFAULT_NEIGHBORS)),
+    }
 }
 
 fn rows(graph: &NeighborGraph) -> impl Iterator<Item = NeighborRow> + '_ {

@@ -238,7 +238,7 @@ impl Atlas {
         let path = names::resolve_output(&self.root, file)?;
         let mut open = fs_err::File::open(&path).map_err(StoreError::reading(&path))?;
         open.sync_all().map_err(StoreError::io)?;
-        let Written { bytes, digest } = read::digest_of(&mut open)?;
+        let (Written { bytes, digest }, _) = read::digest_of(&mut open)?;
         if let Some(folder) = path.parent() {
             atomic::sync_dir(folder)?;
         }
@@ -252,7 +252,7 @@ impl Atlas {
     pub fn open_file(&self, file: &str) -> Result<fs_err::File, StoreError> {
         let record = self.output(file)?;
         let written = Written { bytes: record.bytes, digest: record.digest };
-        read::open_verified(&self.root, file, written, &self.verified)
+        read::open_whole(&self.root, file, written, &[], &self.verified)
     }
 
     /// Reads a whole file that a stage recorded, and verifies the very bytes it returns.

@@ -1,7 +1,8 @@
 //! Files that appear whole or not at all, and stay after a power cut.
 
 use crate::error::StoreError;
-use featlas_core::{Digest, Hasher};
+use crate::pieces::PieceHasher;
+use featlas_core::Digest;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -43,12 +44,14 @@ pub struct AtomicFile {
 pub(crate) struct Finished {
     temp: NamedTempFile,
     pub(crate) written: Written,
+    /// Digests of its pieces, unless one is all.
+    pub(crate) pieces: Vec<Digest>,
 }
 
 #[derive(Debug)]
 struct Sink {
     temp: NamedTempFile,
-    hasher: Hasher,
+    hasher: PieceHasher,
     bytes: u64,
 }
 
@@ -79,7 +82,7 @@ impl AtomicFile {
         #[cfg(unix)]
         builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         let temp = builder.tempfile_in(folder).map_err(StoreError::io)?;
-        let sink = Sink { temp, hasher: Hasher::new(), bytes: 0 };
+        let sink = Sink { temp, hasher: PieceHasher::default(), bytes: 0 };
         Ok(Self { out: BufWriter::new(sink), dest: dest.to_owned() })
     }
 
@@ -100,8 +103,9 @@ impl AtomicFile {
     pub(crate) fn finish(self) -> Result<Finished, StoreError> {
         let sink = self.out.into_inner().map_err(|err| StoreError::io(err.into_error()))?;
         sink.temp.as_file().sync_all().map_err(|source| with_path(&source, sink.temp.path()))?;
-        let written = Written { bytes: sink.bytes, digest: sink.hasher.finish() };
-        Ok(Finished { temp: sink.temp, written })
+        let (digest, pieces) = sink.hasher.finish();
+        let written = Written { bytes: sink.bytes, digest };
+        Ok(Finished { temp: sink.temp, written, pieces })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::seal::unseal;
 use crate::walk::walk;
 use arrow::array::{ListArray, StringArray};
 use arrow::datatypes::{Float32Type, UInt16Type, UInt32Type};
-use featlas_core::{ImageId, Progress, Stage};
+use featlas_core::{Digest, ImageId, Progress, Stage};
 use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -108,7 +108,7 @@ impl Checker<'_> {
         }
         for record in manifest.iter().flat_map(Manifest::outputs) {
             let written = Written { bytes: record.bytes, digest: record.digest };
-            self.file(&record.file, written)?;
+            self.file(&record.file, written, &[])?;
         }
         let run = self.root.join(names::RUN_FILE);
         if run.exists() {
@@ -159,7 +159,7 @@ impl Checker<'_> {
         let mut sound = BTreeSet::new();
         for shard in commit.files() {
             let written = Written { bytes: shard.bytes, digest: shard.digest };
-            if self.file(&shard.file, written)? {
+            if self.file(&shard.file, written, &shard.pieces)? {
                 sound.insert(shard.file.as_str());
             }
         }
@@ -284,13 +284,13 @@ impl Checker<'_> {
         spanned(&table, shard)
     }
 
-    /// Verifies length and digest of a recorded file; tells whether they fit.
-    fn file(&mut self, file: &str, written: Written) -> Result<bool, StoreError> {
+    /// Verifies length and digests of a recorded file; tells whether they fit.
+    fn file(&mut self, file: &str, written: Written, pieces: &[Digest]) -> Result<bool, StoreError> {
         if self.progress.is_cancelled() {
             return Err(StoreError::Cancelled);
         }
         self.seen.insert(file.to_owned());
-        let result = read::open_verified(self.root, file, written, &self.verified);
+        let result = read::open_whole(self.root, file, written, pieces, &self.verified);
         let sound = self.note(file, result).is_some();
         if sound {
             self.count(written.bytes);
@@ -349,7 +349,7 @@ mod tests {
     use super::*;
     use crate::seal::seal;
     use crate::{Atlas, Fingerprint, Schema, SourceRecord, write_atomic};
-    use featlas_core::{Digest, Silent};
+    use featlas_core::Silent;
 
     /// An atlas whose only commit is sealed by our own hand, with a file of any bytes.
     fn forged(file: &str, bytes: &[u8]) -> (tempfile::TempDir, ShardFile) {
@@ -364,6 +364,7 @@ mod tests {
             bytes: bytes.len() as u64,
             rows: 1,
             digest: Digest::of(bytes),
+            pieces: Vec::new(),
             first_id: ImageId(0),
             last_id: ImageId(0),
         };
@@ -373,6 +374,28 @@ mod tests {
         write_atomic(&atlas.root().join(file), bytes).unwrap();
         write_atomic(&commit::path(atlas.root(), 1), &seal(&commit).0).unwrap();
         (folder, shard)
+    }
+
+    #[test]
+    fn pieces_that_do_not_fit_are_a_problem() {
+        let bytes = vec![7; 300_000];
+        let (folder, mut shard) = forged("features/a.parquet", &bytes);
+        let root = folder.path().join("atlas");
+        let seal_again = |shard: &ShardFile| {
+            let mut commit =
+                Commit::new(1, commit::Commit::load(&commit::path(&root, 1), 1).unwrap().fingerprint);
+            commit.features = Some(shard.clone());
+            write_atomic(&commit::path(&root, 1), &seal(&commit).0).unwrap();
+        };
+        shard.pieces = vec![Digest::of(b"other"); 3];
+        seal_again(&shard);
+        assert!(
+            problems(&folder).contains(&"the digests of its pieces are not the recorded ones".to_owned())
+        );
+        shard.pieces.pop();
+        seal_again(&shard);
+        let text = Atlas::open(&root).unwrap_err().to_string();
+        assert!(text.starts_with("a file of the commit has more or fewer pieces than bytes: "), "{text}");
     }
 
     fn problems(folder: &tempfile::TempDir) -> Vec<String> {

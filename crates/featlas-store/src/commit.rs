@@ -2,6 +2,7 @@
 
 use crate::error::StoreError;
 use crate::names;
+use crate::pieces::num_pieces;
 use crate::seal::{FORMAT_VERSION, unseal};
 use featlas_core::{Digest, ImageId};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,10 @@ pub struct ShardFile {
     pub rows: u64,
     /// BLAKE3 digest of its bytes.
     pub digest: Digest,
+    /// BLAKE3 digests of each 128 KiB of it, the last of what is left, so that a part can be verified alone. Empty for a file
+    /// that is not longer than that, and in records of before there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pieces: Vec<Digest>,
     /// Image of the first row, the smallest of the file.
     pub first_id: ImageId,
     /// Image of the last row, the largest of the file.
@@ -99,6 +104,14 @@ impl Commit {
         }
         if commit.files().any(|file| file.rows == 0 || file.last_id < file.first_id) {
             return Err(StoreError::content(path, "a file of the commit has no rows"));
+        }
+        let whole =
+            |file: &ShardFile| file.pieces.is_empty() || file.pieces.len() as u64 == num_pieces(file.bytes);
+        if !commit.files().all(whole) {
+            return Err(StoreError::content(
+                path,
+                "a file of the commit has more or fewer pieces than bytes",
+            ));
         }
         for file in commit.files() {
             names::resolve(path, &file.file)?;

@@ -21,6 +21,7 @@ mod manifest;
 mod map;
 mod names;
 mod neighbors;
+mod pieces;
 mod read;
 mod rows;
 mod schema;

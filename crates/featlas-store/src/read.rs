@@ -1,46 +1,55 @@
-//! Reading Parquet files of an atlas: the digest first, then the footer, then only the columns asked for.
+//! Reading Parquet files of an atlas: the footer, then only the columns asked for, each part after its digest.
 
 use crate::atomic::Written;
 use crate::commit::ShardFile;
 use crate::error::StoreError;
 use crate::names;
+use crate::pieces::{PieceHasher, PieceReader, Pieces};
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, BinaryArray, FixedSizeBinaryArray, FixedSizeListArray,
     PrimitiveArray, RecordBatch, StringArray,
 };
 use arrow::datatypes::{Schema as ArrowSchema, UInt64Type};
-use featlas_core::{Digest, Hasher, ImageId};
+use featlas_core::{Digest, ImageId};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::PageIndexPolicy;
 use std::any::type_name;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io::{Read as _, Seek as _};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 const HASH_BUFFER_BYTES: usize = 1 << 20;
 
-/// The files whose digests were verified since the atlas was opened, by name.
+/// What was verified since the atlas was opened, by the name of the file.
 #[derive(Debug, Default)]
-pub(crate) struct Verified(Mutex<BTreeSet<String>>);
+pub(crate) struct Verified(Mutex<BTreeMap<String, Extent>>);
+
+/// How much of a file was verified.
+#[derive(Debug, Clone)]
+enum Extent {
+    Whole,
+    Pieces(Arc<Pieces>),
+}
 
 impl Verified {
-    pub(crate) fn contains(&self, file: &str) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(file)
+    fn of(&self, file: &str) -> Option<Extent> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(file).cloned()
     }
 
-    pub(crate) fn insert(&self, file: &str) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned());
+    fn insert(&self, file: &str, extent: Extent) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(file.to_owned(), extent);
     }
 }
 
-/// Length and digest of the rest of an open file.
-pub(crate) fn digest_of(file: &mut fs_err::File) -> Result<Written, StoreError> {
-    let mut hasher = Hasher::new();
+/// Length and digest of the rest of an open file, and the digests of its pieces.
+pub(crate) fn digest_of(file: &mut fs_err::File) -> Result<(Written, Vec<Digest>), StoreError> {
+    let mut hasher = PieceHasher::default();
     let mut buffer = vec![0; HASH_BUFFER_BYTES];
     let mut bytes = 0;
     loop {
@@ -49,32 +58,66 @@ pub(crate) fn digest_of(file: &mut fs_err::File) -> Result<Written, StoreError> 
             read => read.map_err(StoreError::io)?,
         };
         if read == 0 {
-            return Ok(Written { bytes, digest: hasher.finish() });
+            let (digest, pieces) = hasher.finish();
+            return Ok((Written { bytes, digest }, pieces));
         }
         hasher.update(&buffer[..read]);
         bytes += read as u64;
     }
 }
 
-/// Opens a file of the atlas, and verifies it against its record unless that was done before.
-pub(crate) fn open_verified(
+/// Opens a file of the atlas that must be as long as recorded.
+fn open_of_length(root: &Path, file: &str, expected: u64) -> Result<fs_err::File, StoreError> {
+    let path = names::resolve(root, file)?;
+    let open = fs_err::File::open(&path).map_err(StoreError::reading(&path))?;
+    let got = open.metadata().map_err(StoreError::io)?.len();
+    if got != expected {
+        return Err(StoreError::Length { expected, got, path });
+    }
+    Ok(open)
+}
+
+/// Opens a file of the atlas, and verifies all of it against its record unless that was done before: the digest of the whole,
+/// and those of its pieces if there are any.
+pub(crate) fn open_whole(
     root: &Path,
     file: &str,
     expected: Written,
+    pieces: &[Digest],
     verified: &Verified,
 ) -> Result<fs_err::File, StoreError> {
-    let path = names::resolve(root, file)?;
-    let mut open = fs_err::File::open(&path).map_err(StoreError::reading(&path))?;
-    let len = open.metadata().map_err(StoreError::io)?.len();
-    if len != expected.bytes {
-        return Err(StoreError::Length { expected: expected.bytes, got: len, path });
-    }
-    if !verified.contains(file) {
-        check_digest(expected.digest, digest_of(&mut open)?.digest, &path)?;
+    let mut open = open_of_length(root, file, expected.bytes)?;
+    if !matches!(verified.of(file), Some(Extent::Whole)) {
+        let (got, of_pieces) = digest_of(&mut open)?;
+        check_digest(expected.digest, got.digest, open.path())?;
+        if !pieces.is_empty() && of_pieces != pieces {
+            return Err(StoreError::content(
+                open.path(),
+                "the digests of its pieces are not the recorded ones",
+            ));
+        }
         open.rewind().map_err(StoreError::io)?;
-        verified.insert(file);
+        verified.insert(file, Extent::Whole);
     }
     Ok(open)
+}
+
+/// Opens a shard to be read in parts, each verified when it is read; one without digests of its pieces is verified whole.
+fn open_in_pieces(root: &Path, shard: &ShardFile, verified: &Verified) -> Result<PieceReader, StoreError> {
+    let ShardFile { file, bytes, digest, .. } = shard;
+    let known = verified.of(file);
+    if shard.pieces.is_empty() || matches!(known, Some(Extent::Whole)) {
+        let written = Written { bytes: *bytes, digest: *digest };
+        return Ok(PieceReader::new(open_whole(root, file, written, &[], verified)?, *bytes, None));
+    }
+    let pieces = if let Some(Extent::Pieces(pieces)) = known {
+        pieces
+    } else {
+        let pieces = Arc::new(Pieces::new(&shard.pieces));
+        verified.insert(file, Extent::Pieces(pieces.clone()));
+        pieces
+    };
+    Ok(PieceReader::new(open_of_length(root, file, *bytes)?, *bytes, Some(pieces)))
 }
 
 pub(crate) fn check_digest(expected: Digest, got: Digest, path: &Path) -> Result<(), StoreError> {
@@ -86,7 +129,7 @@ pub(crate) fn check_digest(expected: Digest, got: Digest, path: &Path) -> Result
 
 /// A verified Parquet file with the columns it should have.
 pub(crate) struct Table {
-    file: fs_err::File,
+    reader: PieceReader,
     metadata: ArrowReaderMetadata,
     path: PathBuf,
 }
@@ -99,8 +142,7 @@ impl Table {
         columns: &ArrowSchema,
         verified: &Verified,
     ) -> Result<Self, StoreError> {
-        let written = Written { bytes: shard.bytes, digest: shard.digest };
-        let table = Self::open(root, &shard.file, written, columns, verified)?;
+        let table = Self::of_reader(open_in_pieces(root, shard, verified)?, columns)?;
         if table.num_rows() != shard.rows {
             let what = format!("expected {} rows, got {}", shard.rows, table.num_rows());
             return Err(StoreError::content(&table.path, what));
@@ -115,10 +157,14 @@ impl Table {
         columns: &ArrowSchema,
         verified: &Verified,
     ) -> Result<Self, StoreError> {
-        let file = open_verified(root, file, written, verified)?;
-        let path = file.path().to_owned();
+        let file = open_whole(root, file, written, &[], verified)?;
+        Self::of_reader(PieceReader::new(file, written.bytes, None), columns)
+    }
+
+    fn of_reader(reader: PieceReader, columns: &ArrowSchema) -> Result<Self, StoreError> {
+        let path = reader.path().to_owned();
         let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Optional);
-        let metadata = ArrowReaderMetadata::load(file.file(), options).map_err(StoreError::parquet(&path))?;
+        let metadata = ArrowReaderMetadata::load(&reader, options).map_err(|err| error_of(&reader, err))?;
         let got = metadata.schema().fields();
         let same = got.len() == columns.fields().len()
             && got.iter().zip(columns.fields()).all(|(got, expected)| {
@@ -132,7 +178,7 @@ impl Table {
             let what = format!("expected columns {}, got {}", describe(columns), describe(metadata.schema()));
             return Err(StoreError::content(&path, what));
         }
-        Ok(Self { file, metadata, path })
+        Ok(Self { reader, metadata, path })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -157,9 +203,9 @@ impl Table {
         rows: Option<&[Range<usize>]>,
         mut f: impl FnMut(&Batch<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let parquet = StoreError::parquet(&self.path);
-        let file = self.file.file().try_clone().map_err(StoreError::io)?;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone());
+        let parquet = |err| error_of(&self.reader, err);
+        let reader = self.reader.clone();
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, self.metadata.clone());
         let roots = self.metadata.schema().fields().iter().enumerate();
         let roots = roots.filter(|(_, field)| columns.contains(&field.name().as_str())).map(|(i, _)| i);
         let mask = ProjectionMask::roots(builder.parquet_schema(), roots);
@@ -169,7 +215,7 @@ impl Table {
             builder = builder
                 .with_row_selection(RowSelection::from_consecutive_ranges(rows.iter().cloned(), total));
         }
-        for batch in builder.build().map_err(&parquet)? {
+        for batch in builder.build().map_err(parquet)? {
             let batch = batch.map_err(|err| parquet(err.into()))?;
             f(&Batch { batch, path: &self.path })?;
         }
@@ -188,6 +234,11 @@ impl Table {
         }
         Ok(ids)
     }
+}
+
+/// Why a file could not be read: it is damaged, or does not read as Parquet.
+fn error_of(reader: &PieceReader, err: ParquetError) -> StoreError {
+    reader.take_damage().unwrap_or_else(|| StoreError::parquet(reader.path())(err))
 }
 
 /// Some rows of a table.

@@ -241,7 +241,7 @@ impl Table {
     fn close(self, root: &Path, sequence: u64) -> Result<ShardFile, StoreError> {
         let file = self.writer.into_inner().map_err(|source| encode_error(source, &self.path))?;
         let finished = file.finish()?;
-        let written = finished.written;
+        let (written, pieces) = (finished.written, finished.pieces.clone());
         let digest: String = written.digest.to_string().chars().take(16).collect();
         let name = format!("{}/{sequence:08}-{digest}.parquet", self.folder);
         finished.persist(&names::resolve(root, &name)?)?;
@@ -252,6 +252,7 @@ impl Table {
             bytes: written.bytes,
             rows: self.rows,
             digest: written.digest,
+            pieces,
             first_id,
             last_id,
         })

@@ -53,6 +53,9 @@ fn hint_of(err: &anyhow::Error) -> Option<String> {
         if let Some(pipeline) = cause.downcast_ref::<PipelineError>() {
             return pipeline.hint();
         }
+        if let Some(store) = cause.downcast_ref::<StoreError>() {
+            return store.hint().map(str::to_owned);
+        }
         None
     })
 }

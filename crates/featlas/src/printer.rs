@@ -1,12 +1,10 @@
 //! The one place that writes to stdout and stderr, and draws progress bars.
 
-#![expect(clippy::print_stderr, reason = "printing is this module's duty")]
-
 use crate::args::OutputArgs;
 use featlas_core::{Progress, Stage};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::BTreeMap;
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +23,7 @@ impl Cancel {
             if presses.fetch_add(1, Ordering::Relaxed) > 0 {
                 std::process::exit(crate::exit::INTERRUPTED.into());
             }
-            eprintln!("\nstopping after the batch in hand; once more to stop at once");
+            to_stderr("\nstopping after the batch in hand; once more to stop at once");
         })?;
         Ok(cancel)
     }
@@ -58,7 +56,6 @@ impl Printer {
 
     /// A line of data on stdout. A reader that went away ends the program's wish to print, no more.
     pub(crate) fn data(text: &str) {
-        use std::io::Write as _;
         let mut stdout = std::io::stdout().lock();
         drop(writeln!(stdout, "{text}"));
     }
@@ -66,7 +63,7 @@ impl Printer {
     /// A line for people on stderr.
     pub(crate) fn say(&self, text: &str) {
         if !self.quiet {
-            self.bars.suspend(|| eprintln!("{text}"));
+            self.bars.suspend(|| to_stderr(text));
         }
     }
 
@@ -80,7 +77,12 @@ impl Printer {
 
 /// An error for people: what, why, and what to do.
 pub(crate) fn print_error(text: &str) {
-    eprintln!("{text}");
+    to_stderr(text);
+}
+
+/// A line on stderr. As with stdout, a reader that went away is no reason to end.
+fn to_stderr(text: &str) {
+    drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
 impl Progress for Printer {

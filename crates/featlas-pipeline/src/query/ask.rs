@@ -91,11 +91,17 @@ pub(super) fn in_chunks(
     for asked in asked.chunk_by(|a, b| kind(a) == kind(b) && kind(a) != 1) {
         if let [Ask::Source(location)] = asked {
             let spec = SourceSpec { location: location.clone() };
+            let (mut files, mut used) = (0, 0);
             for source in open_sources(&[spec], &options)? {
                 for entries in source.entries(progress)?.chunks(CHUNK) {
                     stopped()?;
-                    act(usable(&source, location, entries, progress))?;
+                    let subjects = usable(&source, location, entries, progress);
+                    (files, used) = (files + entries.len(), used + subjects.len());
+                    act(subjects)?;
                 }
+            }
+            if used == 0 {
+                return Err(PipelineError::NoneUsable { files, location: location.clone() });
             }
             continue;
         }
@@ -182,5 +188,9 @@ fn read_file(path: &Path) -> Result<Vec<u8>, PipelineError> {
     let source = Source::from_list(vec![row], Path::new(""), &options)?;
     let entries = source.entries(&Silent)?;
     let entry = entries.first().ok_or_else(|| bad(Reject::new(RejectReason::Vanished, "no such file")))?;
-    source.read(entry).map_err(bad)
+    source.read(entry).map_err(|reject| match reject.reason {
+        // It was never there, as far as the user can tell.
+        RejectReason::Vanished => bad(Reject::new(RejectReason::Vanished, "there is no such file")),
+        _ => bad(reject),
+    })
 }

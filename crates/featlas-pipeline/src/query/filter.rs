@@ -33,9 +33,12 @@ impl Filter {
                     || globs.is_match(&record.display_path)
                     || label.is_some_and(|label| globs.is_match(label)))
         };
-        let passing = restricts.then(|| {
+        let passing: Option<BTreeSet<ImageId>> = restricts.then(|| {
             records.values().filter(|record| passes(record)).map(|record| record.image_id).collect()
         });
+        if passing.as_ref().is_some_and(BTreeSet::is_empty) {
+            return Err(PipelineError::NonePasses { filter: told(settings), atlas: atlas.root().to_owned() });
+        }
         let by_hash = settings.exclude_self.then(|| {
             let mut by_hash: BTreeMap<Digest, Vec<ImageId>> = BTreeMap::new();
             for record in records.values() {
@@ -69,6 +72,13 @@ impl Filter {
     }
 }
 
+/// The filter in the words of the command line.
+fn told(settings: &QuerySettings) -> String {
+    let label = settings.label.iter().map(|label| format!("`--label {label}`"));
+    let only = settings.only.iter().map(|glob| format!("`--where {glob}`"));
+    label.chain(only).collect::<Vec<_>>().join(" ")
+}
+
 /// Labels that an error tells.
 const TOLD_LABELS: usize = 5;
 
@@ -84,7 +94,7 @@ fn check_label(atlas: &Atlas, records: &Records, label: &str) -> Result<(), Pipe
 
 fn globs(patterns: &[String]) -> Result<GlobSet, PipelineError> {
     let bad = |err: globset::Error| PipelineError::Setting {
-        setting: "where",
+        setting: "--where",
         problem: format!("is no pattern: {err}"),
     };
     let mut set = GlobSetBuilder::new();

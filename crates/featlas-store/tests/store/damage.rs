@@ -2,7 +2,7 @@
 
 use crate::support::*;
 use featlas_core::Silent;
-use featlas_store::{CheckReport, check};
+use featlas_store::{Atlas, CheckReport, Manifest, Schema, SourceRecord, StoreError, check};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -86,6 +86,50 @@ fn exchanged_files_are_found() {
     fs_err::write(&b, bytes).unwrap();
     assert_eq!(check_quietly(atlas.root()).problems.len(), 2);
     assert!(read_everything(atlas.root()).is_err());
+}
+
+/// What is read of a large shard is either right or an error, whichever of its bytes was changed; what needs other parts of it is
+/// still told.
+#[test]
+fn a_part_of_a_large_shard_is_verified_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = Schema { dim: 4096, ..schema() };
+    let source = SourceRecord::new("folder", Path::new("/photos"), serde_json::Value::Null);
+    let manifest = Manifest::new(fingerprint(), schema.clone(), vec![source]);
+    let mut atlas = Atlas::create(&folder.path().join("atlas"), &manifest).unwrap();
+    let mut shard = writer(&atlas);
+    (0..150).for_each(|id| shard.push(row_of(&schema, id)).unwrap());
+    let file = shard.commit(&mut atlas, &[]).unwrap().features.unwrap();
+    let path = atlas.root().join(&file.file);
+    let bytes = fs_err::read(&path).unwrap();
+    let open = || Atlas::open(atlas.root()).unwrap();
+    let wanted = ids(&[3, 77, 149]);
+    let (images, features) = (open().images_of(&wanted).unwrap(), open().features(&Silent).unwrap());
+    assert_eq!(images.len(), 3);
+    let mut stream = Stream::new(3);
+    let (mut told, mut refused) = (0, 0);
+    for _ in 0..60 {
+        let bit = stream.below(bytes.len() as u64 * 8);
+        let mut damaged = bytes.clone();
+        damaged[usize::try_from(bit / 8).unwrap()] ^= 1 << (bit % 8);
+        fs_err::write(&path, damaged).unwrap();
+        match open().images_of(&wanted) {
+            Ok(got) => {
+                assert_eq!(got, images, "bit {bit}");
+                told += 1;
+            }
+            Err(err) => {
+                assert!(matches!(err, StoreError::Digest { .. }), "bit {bit}: {err}");
+                refused += 1;
+            }
+        }
+        match open().features(&Silent) {
+            Ok(got) => assert_eq!(got, features, "bit {bit}"),
+            Err(err) => assert!(matches!(err, StoreError::Digest { .. }), "bit {bit}: {err}"),
+        }
+        assert_eq!(check_quietly(atlas.root()).problems.len(), 1, "bit {bit}");
+    }
+    assert!(told > 30 && refused > 3, "{told} told, {refused} refused");
 }
 
 #[test]

@@ -32,8 +32,8 @@ pub(crate) struct IndexArgs {
     #[arg(long, value_name = "N")]
     pub(crate) accuracy_queries: Option<u64>,
     /// Threads [default: one a core]
-    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
-    pub(crate) threads: usize,
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true, value_parser = clap::value_parser!(u64).range(0..=1024))]
+    pub(crate) threads: u64,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -46,9 +46,9 @@ pub(crate) enum MetricArg {
 pub(crate) struct NeighborsArgs {
     /// The atlas
     pub(crate) atlas: PathBuf,
-    /// Neighbors of each image
-    #[arg(long, short, default_value_t = featlas_pipeline::DEFAULT_NEIGHBORS as u64, value_parser = clap::value_parser!(u64).range(1..=10_000))]
-    pub(crate) k: u64,
+    /// Neighbors of each image [default: 15, or all others of a smaller atlas]
+    #[arg(long, short, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub(crate) k: Option<u64>,
     /// Where the table goes [default: index/neighbors.parquet in the atlas, where `embed` finds it]
     #[arg(long, value_name = "FILE.parquet")]
     pub(crate) out: Option<PathBuf>,
@@ -59,7 +59,7 @@ pub(crate) struct DuplicatesArgs {
     /// The atlas
     pub(crate) atlas: PathBuf,
     /// Distance within which images count as nearly the same
-    #[arg(long, value_name = "D", default_value_t = featlas_pipeline::DEFAULT_DUPLICATE_LIMIT)]
+    #[arg(long, value_name = "D", default_value_t = featlas_pipeline::DEFAULT_DUPLICATE_LIMIT, value_parser = super::distance)]
     pub(crate) distance: f32,
     /// One JSON object a group on stdout
     #[arg(long)]

@@ -86,3 +86,11 @@ pub(crate) enum Command {
     /// Draw images by code and run everything on them, with no download
     Demo(DemoArgs),
 }
+
+/// A distance: a number that is not negative, or `inf`.
+fn distance(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(distance) if distance >= 0.0 => Ok(distance),
+        _ => Err("expected a distance of at least 0".to_owned()),
+    }
+}

@@ -34,7 +34,7 @@ pub(crate) struct QueryArgs {
     #[arg(long = "where", value_name = "GLOB")]
     pub(crate) only: Vec<String>,
     /// Only images within this distance; distances are shown in any case
-    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = "inf")]
+    #[arg(long, value_name = "MAX", num_args = 0..=1, require_equals = true, default_missing_value = "inf", value_parser = super::distance)]
     pub(crate) distance: Option<f32>,
     /// Compare with every image instead of searching the index
     #[arg(long)]

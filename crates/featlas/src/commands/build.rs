@@ -49,7 +49,7 @@ pub(crate) fn index(args: &IndexArgs, printer: &Printer) -> anyhow::Result<()> {
         seed: args.seed.unwrap_or(defaults.seed),
         accuracy_queries: args.accuracy_queries.map_or(defaults.accuracy_queries, count),
     };
-    let whole = Settings { index: settings.clone(), threads: args.threads, ..Settings::default() };
+    let whole = Settings { index: settings.clone(), threads: count(args.threads), ..Settings::default() };
     one_stage(&args.atlas, &whole, printer, |atlas| {
         featlas_pipeline::index(atlas, &settings, whole.num_threads(), printer)
     })

@@ -10,7 +10,7 @@ use featlas_store::Atlas;
 use serde_json::json;
 
 pub(crate) fn neighbors(args: &NeighborsArgs, printer: &Printer) -> anyhow::Result<()> {
-    let k = count(args.k);
+    let k = args.k.map(count);
     let Some(out) = &args.out else {
         return one_stage(&args.atlas, &Settings::default(), printer, |atlas| {
             featlas_pipeline::neighbors(atlas, k, printer)
