@@ -20,7 +20,9 @@ pub(crate) fn for_passes<T: Real>(
 ) -> Result<(), ExplainError> {
     check_size(network, batch)?;
     let len = network.shape(LayerId::INPUT).len();
-    let pass = network.images_per_pass(to);
+    // Of one size, so that none has a single image left over, which costs more than its share.
+    let passes = batch.len().div_ceil(network.images_per_pass(to));
+    let pass = batch.len().div_ceil(passes.max(1)).max(1);
     progress.begin(Stage::Explain, Some(batch.len() as u64));
     let mut first = 0;
     for images in batch.values().chunks(pass * len) {

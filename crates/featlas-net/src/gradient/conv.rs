@@ -5,6 +5,7 @@
 //! `s²` of them, one for every phase of a pixel's place modulo `s`, each with the places of the kernel that
 //! meet such pixels; their results are interleaved.
 
+use super::buffers::Buffers;
 use super::real::column_pieces;
 use super::{Real, patches};
 use crate::arch::Shape;
@@ -60,24 +61,25 @@ impl<T: Real> Convolution<T> {
     }
 
     /// `(n, c, h, w)` to the output's size.
-    pub(super) fn forward(&self, values: &[T], n: usize) -> Vec<T> {
-        let mut out = vec![T::default(); n * self.sizes.output.len()];
+    pub(super) fn forward(&self, values: &[T], n: usize, buffers: &Buffers<T>) -> Vec<T> {
+        let mut out = buffers.take(n * self.sizes.output.len());
         self.forward.run(values, &mut out);
         out
     }
 
     /// The gradient at the input, for `m` gradients at the output.
-    pub(super) fn backward(&self, gradient: &[T], m: usize) -> Vec<T> {
+    pub(super) fn backward(&self, gradient: &[T], m: usize, buffers: &Buffers<T>) -> Vec<T> {
         let Backward { correlation, output, is_direct } = &self.backward;
-        let mut found = vec![T::default(); m * output.len()];
+        let mut found = buffers.take(m * output.len());
         correlation.run(gradient, &mut found);
         if *is_direct {
             return found;
         }
         let input = self.sizes.input;
-        let mut below = vec![T::default(); m * input.len()];
+        let mut below = buffers.zeros(m * input.len());
         let images = below.par_chunks_exact_mut(input.len()).zip(found.par_chunks_exact(output.len()));
         images.for_each(|(below, found)| interleave(self.sizes, found, *output, below));
+        buffers.give(found);
         below
     }
 }

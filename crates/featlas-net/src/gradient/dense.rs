@@ -1,6 +1,7 @@
 //! Fully connected layers, of one matrix or of low-rank factors, forward and backward.
 
 use super::Real;
+use super::buffers::Buffers;
 use super::real::column_pieces;
 use faer::{Accum, MatMut, MatRef};
 use rayon::prelude::*;
@@ -12,16 +13,17 @@ const COLUMNS: usize = 512;
 /// The product with a fixed matrix and a bias, and with the matrix transposed. [`Real`] says who computes it.
 pub trait Apply<T>: Debug + Send + Sync {
     /// `(n, inputs)` to `(n, outputs)`, on the current rayon pool.
-    fn forward(&self, rows: &[T], n: usize) -> Vec<T>;
+    fn forward(&self, rows: &[T], n: usize, out: &mut [T]);
 
     /// `(m, outputs)` to `(m, inputs)`, without the bias, on the current rayon pool.
-    fn backward(&self, rows: &[T], m: usize) -> Vec<T>;
+    fn backward(&self, rows: &[T], m: usize, out: &mut [T]);
 }
 
 /// Matrices applied one after the other, then the bias.
 #[derive(Debug)]
 pub(super) struct Dense<T> {
-    factors: Vec<Box<dyn Apply<T>>>,
+    /// Each with its numbers of inputs and outputs.
+    factors: Vec<(Box<dyn Apply<T>>, usize, usize)>,
 }
 
 impl<T: Real> Dense<T> {
@@ -31,31 +33,40 @@ impl<T: Real> Dense<T> {
         let last = factors.len() - 1;
         let factors = factors.iter().enumerate().map(|(i, (values, outputs, inputs))| {
             let zeros = vec![T::default(); *outputs];
-            T::matrix(values, *outputs, *inputs, if i == last { bias } else { &zeros })
+            let bias = if i == last { bias } else { &zeros };
+            (T::matrix(values, *outputs, *inputs, bias), *inputs, *outputs)
         });
         Self { factors: factors.collect() }
     }
 
     /// `(n, inputs)` to `(n, outputs)`.
-    pub(super) fn forward(&self, values: &[T], n: usize) -> Vec<T> {
-        chain(&self.factors, values, |factor, values| factor.forward(values, n))
+    pub(super) fn forward(&self, values: &[T], n: usize, buffers: &Buffers<T>) -> Vec<T> {
+        let steps = self.factors.iter().map(|(factor, _, outputs)| (factor, *outputs));
+        chain(steps, values, buffers, n, |factor, values, out| factor.forward(values, n, out))
     }
 
     /// The gradient at the input: `(m, outputs)` to `(m, inputs)`.
-    pub(super) fn backward(&self, gradient: &[T], m: usize) -> Vec<T> {
-        chain(self.factors.iter().rev(), gradient, |factor, gradient| factor.backward(gradient, m))
+    pub(super) fn backward(&self, gradient: &[T], m: usize, buffers: &Buffers<T>) -> Vec<T> {
+        let steps = self.factors.iter().rev().map(|(factor, inputs, _)| (factor, *inputs));
+        chain(steps, gradient, buffers, m, |factor, gradient, out| factor.backward(gradient, m, out))
     }
 }
 
-/// Applies every factor to what the one before gave.
-fn chain<'f, T: 'f>(
-    factors: impl IntoIterator<Item = &'f Box<dyn Apply<T>>>,
+/// Applies every factor to what the one before gave; each comes with the values that it gives for one of `n` rows.
+fn chain<'f, T: Real>(
+    factors: impl IntoIterator<Item = (&'f Box<dyn Apply<T>>, usize)>,
     first: &[T],
-    apply: impl Fn(&dyn Apply<T>, &[T]) -> Vec<T>,
+    buffers: &Buffers<T>,
+    n: usize,
+    apply: impl Fn(&dyn Apply<T>, &[T], &mut [T]),
 ) -> Vec<T> {
     let mut between: Option<Vec<T>> = None;
-    for factor in factors {
-        between = Some(apply(&**factor, between.as_deref().unwrap_or(first)));
+    for (factor, len) in factors {
+        let mut out = buffers.take(n * len);
+        apply(&**factor, between.as_deref().unwrap_or(first), &mut out);
+        if let Some(before) = between.replace(out) {
+            buffers.give(before);
+        }
     }
     between.unwrap_or_default()
 }
@@ -80,28 +91,25 @@ impl<T: Real> ByProducts<T> {
 }
 
 impl<T: Real> Apply<T> for ByProducts<T> {
-    fn forward(&self, rows: &[T], n: usize) -> Vec<T> {
-        let mut out = multiply(rows, n, self.matrix().transpose());
+    fn forward(&self, rows: &[T], n: usize, out: &mut [T]) {
+        multiply(rows, n, self.matrix().transpose(), out);
         for row in out.chunks_exact_mut(self.bias.len()) {
             row.iter_mut().zip(&self.bias).for_each(|(value, &bias)| *value += bias);
         }
-        out
     }
 
-    fn backward(&self, rows: &[T], m: usize) -> Vec<T> {
-        multiply(rows, m, self.matrix())
+    fn backward(&self, rows: &[T], m: usize, out: &mut [T]) {
+        multiply(rows, m, self.matrix(), out);
     }
 }
 
 /// `(n, inner)` times `(inner, outer)`: pieces of columns, shared out to rayon's threads.
-fn multiply<T: Real>(rows: &[T], n: usize, matrix: MatRef<'_, T>) -> Vec<T> {
+fn multiply<T: Real>(rows: &[T], n: usize, matrix: MatRef<'_, T>, out: &mut [T]) {
     let (inner, outer) = (matrix.nrows(), matrix.ncols());
     let rows = MatRef::from_row_major_slice(rows, n, inner);
-    let mut out = vec![T::default(); n * outer];
-    let product = MatMut::from_row_major_slice_mut(&mut out, n, outer);
+    let product = MatMut::from_row_major_slice_mut(out, n, outer);
     column_pieces(product, COLUMNS).into_par_iter().for_each(|(columns, product)| {
         let columns = matrix.subcols(columns.start, columns.len());
         T::multiply(product, Accum::Replace, rows, columns);
     });
-    out
 }

@@ -34,7 +34,9 @@ const IMAGES: usize = 16;
 impl Correlate<f32> for Blocked {
     fn run(&self, images: &[f32], out: &mut [f32]) {
         let (in_len, out_len) = (self.input.len(), self.output.len());
-        let passes = images.chunks(IMAGES * in_len).zip(out.chunks_mut(IMAGES * out_len));
+        let n = images.len() / in_len;
+        let pass = n.div_ceil(n.div_ceil(IMAGES).max(1)).max(1);
+        let passes = images.chunks(pass * in_len).zip(out.chunks_mut(pass * out_len));
         for (images, out) in passes {
             let map_len = layout::map_len(self.output);
             self.scratch.lend(images.len() / in_len * map_len, |results| {
@@ -87,19 +89,18 @@ pub(super) fn matrix(values: &[f32], outputs: usize, inputs: usize, bias: &[f32]
 }
 
 impl Apply<f32> for Packed {
-    fn forward(&self, rows: &[f32], n: usize) -> Vec<f32> {
-        self.multiply(&self.forward, rows, n, (self.inputs, self.outputs))
+    fn forward(&self, rows: &[f32], n: usize, out: &mut [f32]) {
+        self.multiply(&self.forward, rows, n, (self.inputs, self.outputs), out);
     }
 
-    fn backward(&self, rows: &[f32], m: usize) -> Vec<f32> {
-        self.multiply(&self.backward, rows, m, (self.outputs, self.inputs))
+    fn backward(&self, rows: &[f32], m: usize, out: &mut [f32]) {
+        self.multiply(&self.backward, rows, m, (self.outputs, self.inputs), out);
     }
 }
 
 impl Packed {
-    fn multiply(&self, linear: &Linear, rows: &[f32], n: usize, (from, to): (usize, usize)) -> Vec<f32> {
+    fn multiply(&self, linear: &Linear, rows: &[f32], n: usize, (from, to): (usize, usize), out: &mut [f32]) {
         let padded = |len: usize| layout::blocks(len) * BLOCK * n;
-        let mut out = vec![0.0; n * to];
         self.scratch.lend(padded(from) + padded(to), |buffer| {
             let (vector, results) = buffer.split_at_mut(padded(from));
             // What fills the last block up is multiplied as well.
@@ -114,7 +115,6 @@ impl Packed {
                 layout::from_vector(results, n, image, row);
             }
         });
-        out
     }
 }
 

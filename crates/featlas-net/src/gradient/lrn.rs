@@ -6,15 +6,16 @@
 //! channels `d` whose neighborhood has `c` in it.
 
 use super::Real;
+use super::buffers::Buffers;
 use crate::arch::Shape;
 use crate::backend::ops::Lrn;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// `(n, c, h, w)` to the same.
-pub(super) fn forward<T: Real>(values: &[T], shape: Shape, constants: Lrn) -> Vec<T> {
+pub(super) fn forward<T: Real>(values: &[T], shape: Shape, constants: Lrn, buffers: &Buffers<T>) -> Vec<T> {
     let beta = T::from_f32(constants.beta);
-    let mut out = vec![T::default(); values.len()];
+    let mut out = buffers.take(values.len());
     let images = out.par_chunks_exact_mut(shape.len()).zip(values.par_chunks_exact(shape.len()));
     images.for_each(|(out, image)| {
         for c in 0..shape.c {
@@ -36,10 +37,11 @@ pub(super) fn backward<T: Real>(
     images: &[usize],
     shape: Shape,
     constants: Lrn,
+    buffers: &Buffers<T>,
 ) -> Vec<T> {
     let beta = T::from_f32(constants.beta);
     let factor = T::from_f64(-2.0 * f64::from(constants.alpha) / constants.size as f64) * beta;
-    let mut below = vec![T::default(); gradient.len()];
+    let mut below = buffers.zeros(gradient.len());
     let rows =
         below.par_chunks_exact_mut(shape.len()).zip(gradient.par_chunks_exact(shape.len())).zip(images);
     rows.for_each(|((below, gradient), &image)| {

@@ -25,6 +25,7 @@
 //! # }
 //! ```
 
+mod buffers;
 mod conv;
 mod dense;
 mod engine;

@@ -1,5 +1,6 @@
 //! A model's layers with weights in the form that both passes need, and the forward pass.
 
+use super::buffers::{Buffers, Memory};
 use super::conv::{Convolution, Sizes};
 use super::dense::Dense;
 use super::pool::{self, Pool};
@@ -12,8 +13,7 @@ use crate::model::Model;
 use rayon::prelude::*;
 
 /// Bytes that a tape and the activations of its forward pass may take; callers cut longer batches into
-/// passes by [`Network::images_per_pass`]. With more, buffers are too large for the allocator to use them
-/// again, and fresh pages cost more than a longer pass saves.
+/// passes by [`Network::images_per_pass`].
 const PASS_BYTES: usize = 96 << 20;
 
 /// A model, ready for gradients. Holds its weights in `T` twice, once for each direction, but
@@ -26,6 +26,7 @@ pub struct Network<T> {
     pub(super) weights: Vec<Weights<T>>,
     /// For each layer, the last one that reads it.
     last_use: Vec<usize>,
+    pub(super) memory: Memory<T>,
 }
 
 /// What a layer multiplies with.
@@ -56,7 +57,7 @@ impl<T: Real> Network<T> {
                 last_use[source] = index;
             }
         }
-        Self { architecture, input, shapes, weights, last_use }
+        Self { architecture, input, shapes, weights, last_use, memory: Memory::default() }
     }
 
     /// The layers.
@@ -128,12 +129,12 @@ impl<T: Real> Network<T> {
             slots[index] = Some(values);
             for source in layer.inputs.iter().filter_map(|id| id.index()) {
                 if self.last_use[source] == index {
-                    slots[source] = None;
+                    slots[source].take().into_iter().for_each(|values| self.memory.values.give(values));
                 }
             }
             let id = LayerId::new(index);
             if id != to && keep.contains(&id) {
-                activations.push((id, slots[index].clone().unwrap_or_default()));
+                activations.push((id, self.memory.values.copy(present(&slots, index))));
             }
         }
         activations.push((to, slots[last].take().unwrap_or_default()));
@@ -148,22 +149,22 @@ impl<T: Real> Network<T> {
         slots: &mut [Option<Vec<T>>],
         n: usize,
     ) -> (Vec<T>, Kept<T>) {
-        let layer = &self.architecture.layers[index];
+        let (layer, buffers) = (&self.architecture.layers[index], &self.memory.values);
         let source = layer.inputs[0].index();
         let last_reader = source.is_some_and(|source| self.last_use[source] == index);
         // These change nothing that cannot be changed in place, or give their input away.
         if matches!(layer.op, Op::Relu | Op::Flatten | Op::Lrn { .. }) {
             let owned = source.filter(|_| last_reader).and_then(|source| slots[source].take());
-            let mut values =
-                owned.unwrap_or_else(|| source.map_or(images, |source| present(slots, source)).to_vec());
+            let copied = || buffers.copy(source.map_or(images, |source| present(slots, source)));
+            let mut values = owned.unwrap_or_else(copied);
             return match layer.op {
                 Op::Relu => {
-                    let fired = relu(&mut values);
+                    let fired = relu(&mut values, &self.memory.fired);
                     (values, Kept::Fired(fired))
                 }
                 Op::Lrn { size, alpha, beta, k } => {
                     let constants = Lrn { size, alpha, beta, k };
-                    let out = lrn::forward(&values, self.shapes[index], constants);
+                    let out = lrn::forward(&values, self.shapes[index], constants, buffers);
                     (out, Kept::Input(values))
                 }
                 _ => (values, Kept::Nothing),
@@ -175,17 +176,19 @@ impl<T: Real> Network<T> {
         };
         let (values, shape) = input(layer.inputs[0]);
         match (layer.op, &self.weights[index]) {
-            (_, Weights::Conv(conv)) => (conv.forward(values, n), Kept::Nothing),
-            (_, Weights::Dense(dense)) => (dense.forward(values, n), Kept::Nothing),
+            (_, Weights::Conv(conv)) => (conv.forward(values, n, buffers), Kept::Nothing),
+            (_, Weights::Dense(dense)) => (dense.forward(values, n, buffers), Kept::Nothing),
             (Op::MaxPool { kernel, stride, padding, .. }, _) => {
                 let pool = Pool { kernel, stride, padding, input: shape, output: self.shapes[index] };
-                let (values, winners) = pool.max(values);
+                let (values, winners) = pool.max(values, &self.memory);
                 (values, Kept::Winners(winners))
             }
-            (Op::AvgPool { .. }, _) => (pool::mean(values, shape, self.shapes[index]), Kept::Nothing),
+            (Op::AvgPool { .. }, _) => {
+                (pool::mean(values, shape, self.shapes[index], buffers), Kept::Nothing)
+            }
             _ => {
                 let inputs: Vec<(&[T], Shape)> = layer.inputs.iter().map(|&id| input(id)).collect();
-                (concat(&inputs, n), Kept::Nothing)
+                (concat(&inputs, n, buffers), Kept::Nothing)
             }
         }
     }
@@ -197,10 +200,10 @@ fn present<T>(slots: &[Option<Vec<T>>], index: usize) -> &[T] {
 }
 
 /// `max(x, 0)` in place; whether each result is positive. NaN stays NaN, as in PyTorch.
-fn relu<T: Real>(values: &mut [T]) -> Vec<bool> {
+fn relu<T: Real>(values: &mut [T], buffers: &Buffers<bool>) -> Vec<bool> {
     const CHUNK: usize = 1 << 16;
     let zero = T::default();
-    let mut fired = vec![false; values.len()];
+    let mut fired = buffers.take(values.len());
     let chunks = values.par_chunks_mut(CHUNK).zip(fired.par_chunks_mut(CHUNK));
     chunks.for_each(|(values, fired)| {
         for (value, fired) in values.iter_mut().zip(fired) {
@@ -213,12 +216,14 @@ fn relu<T: Real>(values: &mut [T]) -> Vec<bool> {
 }
 
 /// Channels of several activations of `n` images, one behind the other.
-fn concat<T: Real>(inputs: &[(&[T], Shape)], n: usize) -> Vec<T> {
+fn concat<T: Real>(inputs: &[(&[T], Shape)], n: usize, buffers: &Buffers<T>) -> Vec<T> {
     let len: usize = inputs.iter().map(|(_, shape)| shape.len()).sum();
-    let mut out = Vec::with_capacity(n * len);
-    for image in 0..n {
+    let mut out = buffers.take(n * len);
+    for (image, mut row) in out.chunks_exact_mut(len).enumerate() {
         for (values, shape) in inputs {
-            out.extend_from_slice(&values[image * shape.len()..][..shape.len()]);
+            let (part, rest) = row.split_at_mut(shape.len());
+            part.copy_from_slice(&values[image * shape.len()..][..shape.len()]);
+            row = rest;
         }
     }
     out

@@ -1,6 +1,7 @@
 //! Pools, forward and backward.
 
 use super::Real;
+use super::buffers::{Buffers, Memory};
 use crate::arch::Shape;
 use crate::geometry::adaptive_range;
 use rayon::prelude::*;
@@ -23,10 +24,11 @@ impl Pool {
     ///
     /// PyTorch compares exactly. In an evenly colored part of a photograph all cells of a window are equal but for the
     /// order in which their sums were taken, and whose last bit is larger is nobody's choice.
-    pub(super) fn max<T: Real>(&self, values: &[T]) -> (Vec<T>, Vec<u32>) {
+    pub(super) fn max<T: Real>(&self, values: &[T], memory: &Memory<T>) -> (Vec<T>, Vec<u32>) {
         let (cells, out_cells) = (self.input.cells(), self.output.cells());
         let len = values.len() / cells * out_cells;
-        let (mut out, mut winners) = (vec![T::default(); len], vec![0_u32; len]);
+        let (mut out, mut winners) = (memory.values.take(len), memory.winners.zeros(len));
+        let places: Vec<Vec<Place>> = (0..self.output.h).map(|y| self.places(y).collect()).collect();
         let planes = out.par_chunks_exact_mut(out_cells).zip(winners.par_chunks_exact_mut(out_cells));
         let steps: Vec<u32> = (0..self.output.w).map(|x| number(x * self.stride)).collect();
         planes.zip(values.par_chunks_exact(cells)).for_each(|((out, winners), plane)| {
@@ -35,11 +37,11 @@ impl Pool {
             let rows = out.chunks_exact_mut(self.output.w).zip(winners.chunks_exact_mut(self.output.w));
             for (y, (out, winners)) in rows.enumerate() {
                 out.fill(T::from_f64(f64::NEG_INFINITY));
-                for place in self.places(y) {
+                for place in &places[y] {
                     let values = &plane[place.values..];
-                    for (most, &value) in out[place.columns].iter_mut().zip(values) {
+                    for (most, &value) in out[place.columns.clone()].iter_mut().zip(values) {
                         // Chosen without branches, here and below, so that many windows go at once.
-                        *most = if value > *most || value.is_nan() { value } else { *most };
+                        *most = if (value > *most) | value.is_nan() { value } else { *most };
                     }
                 }
                 for (least, &most) in least.iter_mut().zip(&*out) {
@@ -47,11 +49,13 @@ impl Pool {
                     *least = most - T::from_f64(T::TIE) * size;
                 }
                 // The first place that ties is the last one here.
-                for place in self.places(y).rev() {
-                    let windows = winners[place.columns.clone()].iter_mut().zip(&least[place.columns]);
+                for place in places[y].iter().rev() {
+                    let windows =
+                        winners[place.columns.clone()].iter_mut().zip(&least[place.columns.clone()]);
                     let values = plane[place.values..].iter().zip(&steps);
                     for ((winner, &least), (&value, &step)) in windows.zip(values) {
-                        *winner = if value >= least || value.is_nan() { place.cell + step } else { *winner };
+                        let (ties, cell) = ((value >= least) | value.is_nan(), place.cell + step);
+                        *winner = if ties { cell } else { *winner };
                     }
                 }
             }
@@ -81,9 +85,15 @@ impl Pool {
     }
 
     /// The gradient at the input: every window's goes to the cell that won it.
-    pub(super) fn max_backward<T: Real>(&self, gradient: &[T], winners: &[u32], images: &[usize]) -> Vec<T> {
+    pub(super) fn max_backward<T: Real>(
+        &self,
+        gradient: &[T],
+        winners: &[u32],
+        images: &[usize],
+        buffers: &Buffers<T>,
+    ) -> Vec<T> {
         let (input, output) = (self.input, self.output);
-        let mut below = vec![T::default(); images.len() * input.len()];
+        let mut below = buffers.zeros(images.len() * input.len());
         let rows = below.par_chunks_exact_mut(input.len()).zip(gradient.par_chunks_exact(output.len()));
         rows.zip(images).for_each(|((below, gradient), &image)| {
             let winners = &winners[image * output.len()..][..output.len()];
@@ -98,7 +108,7 @@ impl Pool {
     }
 
     /// The places of the kernel that meet the input in output row `y`, in row-major order.
-    fn places(&self, y: usize) -> impl DoubleEndedIterator<Item = Place> {
+    fn places(&self, y: usize) -> impl Iterator<Item = Place> {
         let Self { kernel, stride, padding, input, output } = *self;
         let row_of = move |ky: usize| (y * stride + ky).checked_sub(padding).filter(|&y| y < input.h);
         (0..kernel).filter_map(row_of).flat_map(move |y| {
@@ -129,11 +139,11 @@ fn number(cell: usize) -> u32 {
 }
 
 /// Means over windows that cover each plane with the output's cells (PyTorch's adaptive pooling).
-pub(super) fn mean<T: Real>(values: &[T], input: Shape, output: Shape) -> Vec<T> {
+pub(super) fn mean<T: Real>(values: &[T], input: Shape, output: Shape, buffers: &Buffers<T>) -> Vec<T> {
     if input == output {
-        return values.to_vec();
+        return buffers.copy(values);
     }
-    let mut out = vec![T::default(); values.len() / input.cells() * output.cells()];
+    let mut out = buffers.take(values.len() / input.cells() * output.cells());
     let planes = out.par_chunks_exact_mut(output.cells()).zip(values.par_chunks_exact(input.cells()));
     planes.for_each(|(out, plane)| {
         for (cell, value) in out.iter_mut().enumerate() {
@@ -147,11 +157,16 @@ pub(super) fn mean<T: Real>(values: &[T], input: Shape, output: Shape) -> Vec<T>
 }
 
 /// The gradient at the input: every mean's is shared out evenly.
-pub(super) fn mean_backward<T: Real>(gradient: &[T], input: Shape, output: Shape) -> Vec<T> {
+pub(super) fn mean_backward<T: Real>(
+    gradient: &[T],
+    input: Shape,
+    output: Shape,
+    buffers: &Buffers<T>,
+) -> Vec<T> {
     if input == output {
-        return gradient.to_vec();
+        return buffers.copy(gradient);
     }
-    let mut below = vec![T::default(); gradient.len() / output.cells() * input.cells()];
+    let mut below = buffers.zeros(gradient.len() / output.cells() * input.cells());
     let planes = below.par_chunks_exact_mut(input.cells()).zip(gradient.par_chunks_exact(output.cells()));
     planes.for_each(|(below, gradient)| {
         for (cell, &value) in gradient.iter().enumerate() {

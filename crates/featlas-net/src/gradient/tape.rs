@@ -1,5 +1,6 @@
 //! What a forward pass leaves behind, and the way back over it.
 
+use super::buffers::Buffers;
 use super::network::{Network, Weights};
 use super::pool::{self, Pool};
 use super::{Real, ReluRule, lrn};
@@ -93,7 +94,7 @@ impl<T: Real> Tape<'_, T> {
     /// # Panics
     /// If a seed is for an image that the tape does not have, or of another size than its last layer.
     pub fn backward(&self, seeds: &Seeds<T>, rule: ReluRule, stop: LayerId) -> Vec<T> {
-        let network = self.network;
+        let (network, buffers) = (self.network, &self.network.memory.values);
         let m = seeds.len();
         assert_eq!(
             seeds.values.len(),
@@ -109,7 +110,7 @@ impl<T: Real> Tape<'_, T> {
         let wanted = |id: &LayerId| *id == stop || id.index().is_some_and(|index| matters[index]);
         let mut slots: Vec<Option<Vec<T>>> = vec![None; top + 1];
         let mut at_input = None;
-        slots[top] = Some(seeds.values.clone());
+        slots[top] = Some(buffers.copy(&seeds.values));
         let first = stop.index().map_or(0, |index| index + 1);
         for index in (first..=top).rev().filter(|&index| matters[index]) {
             let Some(gradient) = slots[index].take() else { continue };
@@ -117,12 +118,15 @@ impl<T: Real> Tape<'_, T> {
             if network.architecture.layers[index].op == Op::Concat {
                 for (id, part) in sources.iter().zip(self.split(&sources, &gradient, m)) {
                     if wanted(id) {
-                        add_to(slot(&mut slots, &mut at_input, *id), part);
+                        add_to(slot(&mut slots, &mut at_input, *id), part, buffers);
+                    } else {
+                        buffers.give(part);
                     }
                 }
+                buffers.give(gradient);
             } else if wanted(&sources[0]) {
                 let below = self.through(index, gradient, &seeds.images, rule);
-                add_to(slot(&mut slots, &mut at_input, sources[0]), below);
+                add_to(slot(&mut slots, &mut at_input, sources[0]), below, buffers);
             }
         }
         let found = slot(&mut slots, &mut at_input, stop).take();
@@ -131,43 +135,62 @@ impl<T: Real> Tape<'_, T> {
 
     /// The gradient at the input of layer `index`, from that at its output.
     fn through(&self, index: usize, mut gradient: Vec<T>, images: &[usize], rule: ReluRule) -> Vec<T> {
-        let network = self.network;
+        let (network, buffers) = (self.network, &self.network.memory.values);
         let layer = &network.architecture.layers[index];
         let (input, output) = (network.shape(layer.inputs[0]), network.shapes[index]);
-        match (layer.op, &self.kept[index], &network.weights[index]) {
-            (_, _, Weights::Conv(conv)) => conv.backward(&gradient, images.len()),
-            (_, _, Weights::Dense(dense)) => dense.backward(&gradient, images.len()),
+        let below = match (layer.op, &self.kept[index], &network.weights[index]) {
+            (_, _, Weights::Conv(conv)) => conv.backward(&gradient, images.len(), buffers),
+            (_, _, Weights::Dense(dense)) => dense.backward(&gradient, images.len(), buffers),
             (_, Kept::Fired(fired), _) => {
                 let rows = gradient.par_chunks_exact_mut(output.len()).zip(images);
                 rows.for_each(|(row, &image)| {
                     rule.apply(row, &fired[image * output.len()..][..output.len()]);
                 });
-                gradient
+                return gradient;
             }
             (Op::MaxPool { kernel, stride, padding, .. }, Kept::Winners(winners), _) => {
                 let pool = Pool { kernel, stride, padding, input, output };
-                pool.max_backward(&gradient, winners, images)
+                pool.max_backward(&gradient, winners, images, buffers)
             }
             (Op::Lrn { size, alpha, beta, k }, Kept::Input(values), _) => {
-                lrn::backward(&gradient, values, images, input, Lrn { size, alpha, beta, k })
+                let constants = Lrn { size, alpha, beta, k };
+                lrn::backward(&gradient, values, images, input, constants, buffers)
             }
-            (Op::AvgPool { .. }, ..) => pool::mean_backward(&gradient, input, output),
-            _ => gradient,
-        }
+            (Op::AvgPool { .. }, ..) => pool::mean_backward(&gradient, input, output, buffers),
+            _ => return gradient,
+        };
+        buffers.give(gradient);
+        below
     }
 
     /// The parts of a concatenation's gradient that belong to its inputs.
     fn split(&self, sources: &[LayerId], gradient: &[T], m: usize) -> Vec<Vec<T>> {
         let lens: Vec<usize> = sources.iter().map(|&id| self.network.shape(id).len()).collect();
-        let mut parts: Vec<Vec<T>> = lens.iter().map(|len| Vec::with_capacity(m * len)).collect();
-        for mut row in gradient.chunks_exact(lens.iter().sum()) {
+        let buffers = &self.network.memory.values;
+        let mut parts: Vec<Vec<T>> = lens.iter().map(|len| buffers.take(m * len)).collect();
+        for (image, mut row) in gradient.chunks_exact(lens.iter().sum()).enumerate() {
             for (part, &len) in parts.iter_mut().zip(&lens) {
                 let (head, tail) = row.split_at(len);
-                part.extend_from_slice(head);
+                part[image * len..][..len].copy_from_slice(head);
                 row = tail;
             }
         }
         parts
+    }
+}
+
+impl<T> Drop for Tape<'_, T> {
+    fn drop(&mut self) {
+        let memory = &self.network.memory;
+        self.activations.drain(..).for_each(|(_, values)| memory.values.give(values));
+        for kept in self.kept.drain(..) {
+            match kept {
+                Kept::Nothing => {}
+                Kept::Fired(fired) => memory.fired.give(fired),
+                Kept::Winners(winners) => memory.winners.give(winners),
+                Kept::Input(values) => memory.values.give(values),
+            }
+        }
     }
 }
 
@@ -196,9 +219,12 @@ fn slot<'s, T>(
 }
 
 /// Adds `gradient` to what other readers of the same layer left.
-fn add_to<T: Real>(slot: &mut Option<Vec<T>>, gradient: Vec<T>) {
+fn add_to<T: Real>(slot: &mut Option<Vec<T>>, gradient: Vec<T>, buffers: &Buffers<T>) {
     match slot {
-        Some(sum) => sum.iter_mut().zip(gradient).for_each(|(sum, value)| *sum += value),
+        Some(sum) => {
+            sum.iter_mut().zip(&gradient).for_each(|(sum, &value)| *sum += value);
+            buffers.give(gradient);
+        }
         None => *slot = Some(gradient),
     }
 }

@@ -94,14 +94,24 @@ impl Activations {
             groups,
             scale: whole_factor(side, side, wanted),
         })?;
-        let strongest: Vec<_> = found
-            .strongest(i, LISTED)
+        let strongest = found.strongest(i, LISTED);
+        // The sheet is too fine to be recognized among those of other images.
+        let (glance, caption) = match strongest.first() {
+            Some(peak) if maps.h * maps.w > 1 => {
+                let range = (0.0, peak.value);
+                let overlaid =
+                    overlaid(&Shown::new(&sight.image, model.preprocess()), found, i, peak.channel, range)?;
+                (overlaid, format!("channel {}: {:.2}", peak.channel, peak.value))
+            }
+            _ => (figure.clone(), format!("{} of {} answer", maps.c - dead.len(), maps.c)),
+        };
+        let strongest: Vec<_> = strongest
             .iter()
             .map(|peak| json!({ "channel": peak.channel, "cell": [peak.cell.0, peak.cell.1], "activation": peak.value }))
             .collect();
         Ok(Drawing {
-            glance: figure.clone(),
-            caption: format!("{} of {} channels answer", maps.c - dead.len(), maps.c),
+            glance,
+            caption,
             figures: object([
                 ("layer", json!(layer)),
                 ("max", json!(most)),
@@ -127,13 +137,10 @@ impl Activations {
         let values = maps.channel(i, channel);
         let peak = found.peak(i, channel);
         let range = (0.0, if peak.value > 0.0 { peak.value } else { 1.0 });
-        let gray = HeatmapParams { colormap: Colormap::Gray, range: Some(range), ..HeatmapParams::default() };
-        let color = HeatmapParams { colormap: Colormap::Inferno, ..gray.clone() };
         let photo_px = (shown.photo.width().min(shown.photo.height())) as usize;
         let map = gray_picture(values, maps.w, maps.h, range);
         let map = resize_nearest_up(&map, whole_factor(maps.w, maps.h, photo_px));
-        let over = shown.over(values, (maps.h, maps.w));
-        let overlaid = shown.overlay(&over, &color)?;
+        let overlaid = overlaid(&shown, found, i, channel, range)?;
         let answer = if peak.value > 0.0 {
             format!("Largest at cell {},{} (y,x): {:.3}.", peak.cell.0, peak.cell.1, peak.value)
         } else {
@@ -174,6 +181,20 @@ impl Activations {
             ]),
         })
     }
+}
+
+/// A channel's map over the photograph.
+fn overlaid(
+    shown: &Shown,
+    found: &LayerActivations,
+    i: usize,
+    channel: usize,
+    range: (f32, f32),
+) -> Result<RgbImage, PipelineError> {
+    let over = shown.over(found.maps.channel(i, channel), (found.maps.h, found.maps.w));
+    let params =
+        HeatmapParams { colormap: Colormap::Inferno, range: Some(range), ..HeatmapParams::default() };
+    shown.overlay(&over, &params)
 }
 
 /// The values of a layer without maps as one tile, a cell each; cells that are left over are black.

@@ -19,15 +19,21 @@ pub(crate) fn map_len(shape: Shape) -> usize {
     blocks(shape.c) * shape.cells() * BLOCK
 }
 
+/// Cells that go between the layouts together: with a block's channels a square, which the innermost cache holds.
+const CELLS: usize = 16;
+
 /// Puts one planar image into blocks.
 pub(crate) fn to_map(planar: &[f32], shape: Shape, map: &mut [f32]) {
     let cells = shape.cells();
-    for (block, out) in map.chunks_exact_mut(cells * BLOCK).enumerate() {
-        let planes: Vec<&[f32]> = planar.chunks_exact(cells).skip(block * BLOCK).take(BLOCK).collect();
-        for (cell, out) in out.chunks_exact_mut(BLOCK).enumerate() {
+    for (planes, out) in planar.chunks(cells * BLOCK).zip(map.chunks_exact_mut(cells * BLOCK)) {
+        if planes.len() < out.len() {
             out.fill(0.0);
-            for (value, plane) in out.iter_mut().zip(&planes) {
-                *value = plane[cell];
+        }
+        for (square, out) in out.chunks_mut(CELLS * BLOCK).enumerate() {
+            for (channel, plane) in planes.chunks_exact(cells).enumerate() {
+                for (cell, &value) in out.chunks_exact_mut(BLOCK).zip(&plane[square * CELLS..]) {
+                    cell[channel] = value;
+                }
             }
         }
     }
@@ -36,10 +42,13 @@ pub(crate) fn to_map(planar: &[f32], shape: Shape, map: &mut [f32]) {
 /// Takes one image out of blocks.
 pub(crate) fn from_map(map: &[f32], shape: Shape, planar: &mut [f32]) {
     let cells = shape.cells();
-    for (channel, plane) in planar.chunks_exact_mut(cells).enumerate() {
-        let block = &map[channel / BLOCK * cells * BLOCK..][..cells * BLOCK];
-        for (value, cell) in plane.iter_mut().zip(block.chunks_exact(BLOCK)) {
-            *value = cell[channel % BLOCK];
+    for (planes, map) in planar.chunks_mut(cells * BLOCK).zip(map.chunks_exact(cells * BLOCK)) {
+        for (square, map) in map.chunks(CELLS * BLOCK).enumerate() {
+            for (channel, plane) in planes.chunks_exact_mut(cells).enumerate() {
+                for (value, cell) in plane[square * CELLS..].iter_mut().zip(map.chunks_exact(BLOCK)) {
+                    *value = cell[channel];
+                }
+            }
         }
     }
 }

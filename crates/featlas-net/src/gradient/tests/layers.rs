@@ -3,6 +3,7 @@
 use crate::arch::Shape;
 use crate::backend::ops::{Lrn, Window};
 use crate::geometry::window_count;
+use crate::gradient::buffers::{Buffers, Memory};
 use crate::gradient::conv::{Convolution, Sizes};
 use crate::gradient::pool::{self, Pool};
 use crate::gradient::{ReluRule, lrn};
@@ -69,11 +70,15 @@ fn max_pools_give_to_the_first_of_equal_maxima() {
         let image: Vec<f64> =
             values(2 * input.len(), 3, Some(2.0)).into_iter().map(|value| value.max(0.0)).collect();
         let pool = Pool { kernel, stride, padding, input, output };
-        let (maxima, winners) = pool.max(&image);
+        let (maxima, winners) = pool.max(&image, &Memory::default());
         let what = format!("pool {kernel}/{stride}, padding {padding}, of {}", input.h);
         assert_equal(&what, &maxima, &case["output"]);
         let gradient = values(2 * output.len(), 4, None);
-        assert_equal(&what, &pool.max_backward(&gradient, &winners, &[0, 1]), &case["gradient"]);
+        assert_equal(
+            &what,
+            &pool.max_backward(&gradient, &winners, &[0, 1], &Buffers::default()),
+            &case["gradient"],
+        );
     }
 }
 
@@ -97,9 +102,12 @@ fn normalizations_of_odd_and_even_size() {
                 assert!((got - expected).abs() < 1e-7, "{what}: expected {expected}, got {got}");
             }
         };
-        close(&lrn::forward(&image, shape, constants), &case["output"]);
+        close(&lrn::forward(&image, shape, constants, &Buffers::default()), &case["output"]);
         let gradient = values(2 * shape.len(), 6, None);
-        close(&lrn::backward(&gradient, &image, &[0, 1], shape, constants), &case["gradient"]);
+        close(
+            &lrn::backward(&gradient, &image, &[0, 1], shape, constants, &Buffers::default()),
+            &case["gradient"],
+        );
     }
 }
 
@@ -110,9 +118,13 @@ fn means_over_overlapping_windows() {
         let output = Shape { h: out, w: out, ..input };
         let what = format!("mean of {} to {out}", input.h);
         let image = values(2 * input.len(), 7, None);
-        assert_equal(&what, &pool::mean(&image, input, output), &case["output"]);
+        assert_equal(&what, &pool::mean(&image, input, output, &Buffers::default()), &case["output"]);
         let gradient = values(2 * output.len(), 8, None);
-        assert_equal(&what, &pool::mean_backward(&gradient, input, output), &case["gradient"]);
+        assert_equal(
+            &what,
+            &pool::mean_backward(&gradient, input, output, &Buffers::default()),
+            &case["gradient"],
+        );
     }
 }
 
@@ -131,12 +143,24 @@ fn convolutions_with_strides_paddings_and_groups() {
         let conv = Convolution::new(sizes, &wide(&kernels), &wide(&bias));
         let what = format!("conv {kernel}/{stride}, padding {padding}, groups {groups}");
         let (image, gradient) = (fractions(2 * input.len(), 11), fractions(2 * output.len(), 12));
-        assert_equal(&what, &conv.forward(&wide(&image), 2), &case["output"]);
-        assert_equal(&what, &conv.backward(&wide(&gradient), 2), &case["gradient"]);
+        assert_equal(&what, &conv.forward(&wide(&image), 2, &Buffers::default()), &case["output"]);
+        assert_equal(&what, &conv.backward(&wide(&gradient), 2, &Buffers::default()), &case["gradient"]);
         // In f32 the engine does the same.
         let conv = Convolution::new(sizes, &kernels, &bias);
-        assert_close(&what, &conv.forward(&image, 2), &floats(&case["output"]), 1e-5, 1.0);
-        assert_close(&what, &conv.backward(&gradient, 2), &floats(&case["gradient"]), 1e-5, 1.0);
+        assert_close(
+            &what,
+            &conv.forward(&image, 2, &Buffers::default()),
+            &floats(&case["output"]),
+            1e-5,
+            1.0,
+        );
+        assert_close(
+            &what,
+            &conv.backward(&gradient, 2, &Buffers::default()),
+            &floats(&case["gradient"]),
+            1e-5,
+            1.0,
+        );
     }
 }
 
@@ -146,12 +170,13 @@ fn what_rounding_tells_apart_ties_in_64_bits() {
     let pool = Pool { kernel: 2, stride: 2, padding: 0, input, output: Shape { c: 1, h: 1, w: 2 } };
     // The last bit must not decide; a difference that is one must.
     let (bit, step) = (1.0 + f64::EPSILON, 1.0 + 1e-9);
-    let (maxima, winners) = pool.max(&[1.0, bit, -bit, -step, 1.0, 1.0, -step, -1.0]);
+    let (maxima, winners) = pool.max(&[1.0, bit, -bit, -step, 1.0, 1.0, -step, -1.0], &Memory::default());
     assert_eq!((maxima, winners), (vec![bit, -1.0], vec![0, 2]));
-    let (maxima, winners) = pool.max(&[1.0, step, -step, -step, 1.0, 1.0, -step, -1.0]);
+    let (maxima, winners) = pool.max(&[1.0, step, -step, -step, 1.0, 1.0, -step, -1.0], &Memory::default());
     assert_eq!((maxima, winners), (vec![step, -1.0], vec![1, 7]));
     // In 32 bits any difference is one.
-    let (maxima, winners) = pool.max(&[1.0, 1.0 + f32::EPSILON, 0.0, 0.0, 1.0, 1.0, f32::NAN, f32::INFINITY]);
+    let (maxima, winners) =
+        pool.max(&[1.0, 1.0 + f32::EPSILON, 0.0, 0.0, 1.0, 1.0, f32::NAN, f32::INFINITY], &Memory::default());
     assert_eq!((maxima[0], winners), (1.0 + f32::EPSILON, vec![1, 6]));
     assert!(maxima[1].is_nan());
 }
