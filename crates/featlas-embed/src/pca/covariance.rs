@@ -203,7 +203,9 @@ pub(super) fn finish(mean: Vec<f32>, found: Vec<Component>, total_variance: f64,
             break;
         }
         if is_turned(component.iter()) {
-            component.iter_mut().for_each(|v| *v = -*v);
+            for v in &mut component {
+                *v = -*v;
+            }
         }
         pca.components.extend(component);
         pca.explained_variance.push(variance);

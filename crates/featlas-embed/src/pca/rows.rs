@@ -264,7 +264,7 @@ fn explained(order: &Order, k: usize) -> f64 {
 }
 
 /// What `act` makes of each of a fixed number of runs of whole rows: the number of threads does not matter.
-fn in_lanes<T: Send>(values: &[f32], dim: usize, act: impl Fn(&[f32]) -> T + Sync) -> Vec<T> {
+fn in_lanes<T: Send>(values: &[f32], dim: usize, act: impl Fn(&[f32]) -> T + Sync + Send) -> Vec<T> {
     let rows = (values.len() / dim).div_ceil(LANES).max(1);
-    values.par_chunks(rows * dim).with_max_len(1).map(|lane| act(lane)).collect()
+    values.par_chunks(rows * dim).with_max_len(1).map(act).collect()
 }
