@@ -2,7 +2,7 @@
 //! the map compares with one made anew from the same rows.
 //!
 //! ```text
-//! cargo run --release -p featlas-embed --example bench_nights -- FEATURES.npy N [NIGHTS] [SHARE]
+//! cargo run --release -p featlas-embed --example bench_nights -- FEATURES.npy N [NIGHTS] [SHARE] [SEED]
 //! ```
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
@@ -28,7 +28,8 @@ fn main() -> anyhow::Result<()> {
     let mut file = npy::Npy::open(Path::new(&features), n)?;
     let (n, dim) = (file.rows, file.dim);
     let values = file.next_block(n)?;
-    let params = TsneParams::default();
+    let params =
+        TsneParams { seed: args.next().map_or(Ok(0), |text| text.parse())?, ..TsneParams::default() };
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
     let rows_at = |night: i32| (n as f64 / (1.0 + share).powi(nights - night)).round() as usize;

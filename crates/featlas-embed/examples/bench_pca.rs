@@ -11,7 +11,7 @@ mod npy;
 
 use anyhow::Context as _;
 use featlas_core::{RowsView, Silent};
-use featlas_embed::{Covariance, fit_pca};
+use featlas_embed::{Covariance, fit_project};
 use serde_json::json;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -44,12 +44,16 @@ fn main() -> anyhow::Result<()> {
         fitted = Some(covariance.context("expected a row")?.pca(k, &Silent)?);
     }
     pass(&features, block_rows, &mut reading, &mut |rows| {
-        let pca = match &fitted {
-            Some(pca) => pca,
-            None => fitted.insert(fit_pca(rows, k, &Silent)?),
+        let scores = match &fitted {
+            Some(pca) => pca.project(rows),
+            None => {
+                let (pca, scores) = fit_project(rows, k, &Silent)?;
+                fitted = Some(pca);
+                scores
+            }
         };
         (n, dim) = (n + rows.len(), rows.dim());
-        sum += pca.project(rows).iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
+        sum += scores.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();
         Ok(())
     })?;
     let pca = fitted.context("expected a row")?;

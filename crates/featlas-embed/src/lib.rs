@@ -27,7 +27,7 @@ pub use grid::{
     EXACT_GRID_CELLS, GridAssignment, GridShape, assign_grid, grid_of, grid_shape, nearest_points,
 };
 pub use neighbors::{NeighborTable, exact_neighbors};
-pub use pca::{Covariance, Pca, fit_pca};
+pub use pca::{Covariance, Pca, fit_pca, fit_project};
 pub use place::{Placed, place};
 pub use quality::{QUALITY_SAMPLE, Quality, divergence, map_quality};
 pub use tsne::{

@@ -125,7 +125,7 @@ pub fn tsne(
     let start = scaled_start(start, dims, params.seed);
     let mut adjustments = Vec::new();
     if n < FEWEST {
-        adjustments.push(format!("{n} images are too few for t-SNE; they stand where PCA puts them"));
+        adjustments.push(format!("too few images for t-SNE ({n}): the map is that of PCA"));
         return Ok(Tsne { map: start, perplexity: params.perplexity, adjustments });
     }
     let perplexity = usable_perplexity(neighbors, params.perplexity, &mut adjustments)?;

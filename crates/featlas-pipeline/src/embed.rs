@@ -93,6 +93,10 @@ pub fn embed(
         Some(places) => source.place(&places, progress)?,
         None => source.anew(atlas, &stage, names.tsne, progress)?,
     };
+    if n > 1 && space.pca.num_components() == 0 {
+        progress
+            .warn(&format!("all {n} images have the same features: their places on the map mean nothing"));
+    }
     for adjustment in &plane.adjustments {
         progress.warn(adjustment);
     }

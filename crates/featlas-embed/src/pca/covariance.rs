@@ -1,7 +1,7 @@
 //! The covariance of rows that come block by block.
 
 use super::Pca;
-use super::leading::{Component, leading, of_few_rows};
+use super::leading::{Component, is_turned, leading, of_few_rows};
 use crate::EmbedError;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -202,19 +202,13 @@ pub(super) fn finish(mean: Vec<f32>, found: Vec<Component>, total_variance: f64,
         if variance <= total_variance * 1e-12 {
             break;
         }
-        fix_sign(&mut component);
+        if is_turned(component.iter()) {
+            for v in &mut component {
+                *v = -*v;
+            }
+        }
         pca.components.extend(component);
         pca.explained_variance.push(variance);
     }
     pca
-}
-
-/// Makes the entry of largest magnitude positive, so that no map is mirrored by chance.
-fn fix_sign(component: &mut [f32]) {
-    let largest = component.iter().copied().fold(0.0_f32, |a, b| if b.abs() > a.abs() { b } else { a });
-    if largest < 0.0 {
-        for v in component {
-            *v = -*v;
-        }
-    }
 }

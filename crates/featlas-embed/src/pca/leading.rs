@@ -1,6 +1,7 @@
 //! Leading eigenvectors of a covariance: all by faer where the matrix is small, and otherwise faer's within a
 //! subspace that is turned towards them (Halko, Martinsson, Tropp 2011, algorithm 4.4, on the matrix itself).
 
+use super::row_major;
 use crate::EmbedError;
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, MatMut, MatRef, Par, Side};
@@ -31,7 +32,7 @@ const BLOCK_ROWS: usize = 256;
 const SEED: u64 = 0x9E37;
 
 /// Eigenvalues by falling size, each with the column of its vector.
-type Order = Vec<(f64, usize)>;
+pub(super) type Order = Vec<(f64, usize)>;
 
 /// The leading `k` components of a covariance, `(dim, dim)`, and the largest residual of any.
 pub(super) fn leading(
@@ -75,7 +76,7 @@ pub(super) fn of_few_rows(centered: &[f32], dim: usize, k: usize) -> Result<Vec<
 
 /// Eigenvalues by falling size with the column of each one's vector, and the largest residual `|Av - lv| / l_1`. It
 /// is checked, since everything that follows trusts it.
-fn eigen(a: MatRef<'_, f64>) -> Result<(Order, Mat<f64>, f64), EmbedError> {
+pub(super) fn eigen(a: MatRef<'_, f64>) -> Result<(Order, Mat<f64>, f64), EmbedError> {
     let failed = |residual: f64| EmbedError::Diverged {
         what: "eigenvalue decomposition",
         residual,
@@ -97,53 +98,25 @@ fn eigen(a: MatRef<'_, f64>) -> Result<(Order, Mat<f64>, f64), EmbedError> {
     Ok((order, vectors, residual))
 }
 
-/// Subspace iteration on the covariance itself.
+/// Subspace iteration with Rayleigh-Ritz on the covariance itself.
 fn subspace(
     covariance: &[f32],
     dim: usize,
     k: usize,
     progress: &dyn Progress,
 ) -> Result<(Vec<Component>, f64), EmbedError> {
-    let turning = Turning { k, powers: POWERS, gain: 0.0 };
-    turned(random_basis(dim, k + OVERSAMPLING), turning, |m| times(covariance, dim, m), progress)
-}
-
-/// Directions without chance, `(dim, width)`.
-pub(super) fn random_basis(dim: usize, width: usize) -> Mat<f32> {
-    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32))
-}
-
-/// How a subspace is turned.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Turning {
-    /// Components wanted, fewer than the subspace is wide.
-    pub(super) k: usize,
-    /// Products between two looks at the residuals, beyond the one that they are computed from.
-    pub(super) powers: usize,
-    /// A round that adds less than this share to the variance explained is the last, whatever the residuals.
-    pub(super) gain: f64,
-}
-
-/// Turns a subspace towards the leading eigenvectors of what `times` multiplies by (subspace iteration with
-/// Rayleigh-Ritz); the components and the largest residual of any.
-pub(super) fn turned(
-    mut basis: Mat<f32>,
-    Turning { k, powers, gain }: Turning,
-    times: impl Fn(MatRef<'_, f32>) -> Mat<f32>,
-    progress: &dyn Progress,
-) -> Result<(Vec<Component>, f64), EmbedError> {
+    let mut basis = random_basis(dim, k + OVERSAMPLING);
     let width = basis.ncols();
-    let (mut worst, mut explained) = (f64::INFINITY, 0.0);
+    let mut worst = f64::INFINITY;
     for _ in 0..MAX_ROUNDS {
         if progress.is_cancelled() {
             return Err(EmbedError::Cancelled);
         }
-        for _ in 0..powers {
-            basis = times(basis.as_ref());
+        for _ in 0..POWERS {
+            basis = times(covariance, dim, basis.as_ref());
         }
         basis = basis.qr().compute_thin_Q();
-        let image = times(basis.as_ref());
+        let image = times(covariance, dim, basis.as_ref());
         if progress.is_cancelled() {
             return Err(EmbedError::Cancelled);
         }
@@ -156,10 +129,9 @@ pub(super) fn turned(
         let rotation = Mat::from_fn(width, width, |i, j| rotation[(i, order[j].1)] as f32);
         let (ritz, image) = (&basis * &rotation, &image * &rotation);
         let largest = order[0].0.max(f64::MIN_POSITIVE);
-        worst =
-            (0..k).fold(0.0_f64, |worst, at| worst.max(residual(&ritz, &image, order[at].0, at) / largest));
-        let before = std::mem::replace(&mut explained, order[..k].iter().map(|(variance, _)| variance).sum());
-        if worst < RESIDUAL || explained - before < gain * explained {
+        let of = |at: usize| residual(image.col(at).iter(), ritz.col(at).iter(), order[at].0);
+        worst = (0..k).map(of).fold(0.0, f64::max) / largest;
+        if worst < RESIDUAL {
             let components = (0..k).map(|at| (order[at].0, ritz.col(at).iter().copied().collect())).collect();
             return Ok((components, worst));
         }
@@ -169,15 +141,32 @@ pub(super) fn turned(
     Err(EmbedError::Diverged { what: "PCA", residual: worst, limit: RESIDUAL })
 }
 
-/// `|Cv - lv|` of one column.
-fn residual(vectors: &Mat<f32>, images: &Mat<f32>, value: f64, at: usize) -> f64 {
-    let entries = images.col(at).iter().zip(vectors.col(at).iter());
-    entries.map(|(&image, &v)| (f64::from(image) - value * f64::from(v)).powi(2)).sum::<f64>().sqrt()
+/// Directions without chance, `(dim, width)`.
+pub(super) fn random_basis(dim: usize, width: usize) -> Mat<f32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    Mat::from_fn(dim, width, |_, _| rng.random_range(-1.0..1.0_f32))
+}
+
+/// `|Cv - lv|` of a component `v`, its image `Cv` and its variance `l`.
+pub(super) fn residual<'a>(
+    image: impl Iterator<Item = &'a f32>,
+    v: impl Iterator<Item = &'a f32>,
+    variance: f64,
+) -> f64 {
+    image.zip(v).map(|(&image, &v)| (f64::from(image) - variance * f64::from(v)).powi(2)).sum::<f64>().sqrt()
+}
+
+/// Whether the entry of largest magnitude is negative: such a direction is turned round, so that no map is mirrored by
+/// chance.
+pub(super) fn is_turned<'a>(direction: impl Iterator<Item = &'a f32>) -> bool {
+    direction.fold(0.0_f32, |largest, &v| if v.abs() > largest.abs() { v } else { largest }) < 0.0
 }
 
 /// `C M` for a symmetric `C` of `(dim, dim)`.
 fn times(covariance: &[f32], dim: usize, m: MatRef<'_, f32>) -> Mat<f32> {
     let width = m.ncols();
+    let m = row_major(m);
+    let m = MatRef::from_row_major_slice(&m, dim, width);
     let mut product = vec![0.0_f32; dim * width];
     let blocks = product.par_chunks_mut(BLOCK_ROWS * width).zip(covariance.par_chunks(BLOCK_ROWS * dim));
     blocks.for_each(|(product, rows)| {

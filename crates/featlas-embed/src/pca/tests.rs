@@ -205,7 +205,10 @@ fn passes_over_the_rows_explain_what_their_covariance_does() {
     let mut values = rows(n / 2, dim, 60, 8);
     values.extend(rows(n / 2, dim, 60, 9));
     assert!(super::rows::are_worth_it(n, dim, k));
-    let passes = fit_pca(view(&values, dim), k, &Silent).unwrap();
+    let (passes, scores) = fit_project(view(&values, dim), k, &Silent).unwrap();
+    for (score, projected) in scores.iter().zip(passes.project(view(&values, dim))) {
+        assert!((score - projected).abs() < 1e-3, "{score} and {projected}");
+    }
     let mut covariance = Covariance::new(dim);
     covariance.add(view(&values, dim)).unwrap();
     let summed = covariance.pca(k, &Silent).unwrap();
@@ -216,7 +219,7 @@ fn passes_over_the_rows_explain_what_their_covariance_does() {
     }
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| fit_pca(view(&values, dim), k, &Silent).unwrap())
+        pool.install(|| fit_project(view(&values, dim), k, &Silent).unwrap())
     };
     assert_eq!(with(1), with(3));
 }

@@ -37,8 +37,7 @@ impl SpaceRows {
     ) -> Result<Self, PipelineError> {
         let loaded = load_vectors(atlas, space, progress)?;
         let rows = RowsView::new(&loaded.values, loaded.dim)?;
-        let pca = featlas_embed::fit_pca(rows, components, progress)?;
-        let scores = pca.project(rows);
+        let (pca, scores) = featlas_embed::fit_project(rows, components, progress)?;
         let ids = loaded.ids.clone();
         let metric = match space {
             Space::Fc7 => Metric::Direction(Directions::new(loaded)?),
