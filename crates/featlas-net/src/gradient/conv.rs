@@ -32,9 +32,12 @@ pub struct Sizes {
 /// The cross-correlation with fixed kernels, and a bias: the one primitive that both directions spend
 /// their time in. [`Real`] says who computes it.
 pub trait Correlate<T>: Debug + Send + Sync {
-    /// Convolves whole images `(n, c, h, w)`, on the current rayon pool.
-    fn run(&self, images: &[T], out: &mut [T]);
+    /// Convolves whole images `(n, c, h, w)`, on the current rayon pool, and hands each result to `finish`.
+    fn run(&self, images: &[T], out: &mut [T], finish: Finish<'_, T>);
 }
+
+/// What is done to an image, given its number, while its values still lie in a cache.
+pub(super) type Finish<'a, T> = &'a (dyn Fn(usize, &mut [T]) + Sync);
 
 /// A convolution with its frozen weights.
 #[derive(Debug)]
@@ -61,24 +64,40 @@ impl<T: Real> Convolution<T> {
     }
 
     /// `(n, c, h, w)` to the output's size.
-    pub(super) fn forward(&self, values: &[T], n: usize, buffers: &Buffers<T>) -> Vec<T> {
+    pub(super) fn forward(
+        &self,
+        values: &[T],
+        n: usize,
+        buffers: &Buffers<T>,
+        finish: Finish<'_, T>,
+    ) -> Vec<T> {
         let mut out = buffers.take(n * self.sizes.output.len());
-        self.forward.run(values, &mut out);
+        self.forward.run(values, &mut out, finish);
         out
     }
 
     /// The gradient at the input, for `m` gradients at the output.
-    pub(super) fn backward(&self, gradient: &[T], m: usize, buffers: &Buffers<T>) -> Vec<T> {
+    pub(super) fn backward(
+        &self,
+        gradient: &[T],
+        m: usize,
+        buffers: &Buffers<T>,
+        finish: Finish<'_, T>,
+    ) -> Vec<T> {
         let Backward { correlation, output, is_direct } = &self.backward;
         let mut found = buffers.take(m * output.len());
-        correlation.run(gradient, &mut found);
         if *is_direct {
+            correlation.run(gradient, &mut found, finish);
             return found;
         }
+        correlation.run(gradient, &mut found, &|_, _| ());
         let input = self.sizes.input;
         let mut below = buffers.zeros(m * input.len());
         let images = below.par_chunks_exact_mut(input.len()).zip(found.par_chunks_exact(output.len()));
-        images.for_each(|(below, found)| interleave(self.sizes, found, *output, below));
+        images.enumerate().for_each(|(image, (below, found))| {
+            interleave(self.sizes, found, *output, below);
+            finish(image, below);
+        });
         buffers.give(found);
         below
     }
@@ -163,10 +182,13 @@ impl<T: Real> ByPatches<T> {
 }
 
 impl<T: Real> Correlate<T> for ByPatches<T> {
-    fn run(&self, images: &[T], out: &mut [T]) {
+    fn run(&self, images: &[T], out: &mut [T], finish: Finish<'_, T>) {
         let Sizes { input, output, .. } = self.sizes;
         let images = out.par_chunks_exact_mut(output.len()).zip(images.par_chunks_exact(input.len()));
-        images.for_each(|(out, image)| self.image(image, out));
+        images.enumerate().for_each(|(number, (out, image))| {
+            self.image(image, out);
+            finish(number, out);
+        });
     }
 }
 

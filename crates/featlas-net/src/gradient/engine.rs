@@ -3,7 +3,7 @@
 //! The engine keeps activations in blocks of channels; here they are planar, so every image goes into
 //! blocks and out of them again, which costs a fraction of what the engine saves.
 
-use super::conv::{Correlate, Sizes};
+use super::conv::{Correlate, Finish as FinishImage, Sizes};
 use super::dense::Apply;
 use crate::arch::Shape;
 use crate::backend::cpu::{BLOCK, Convolution, Finish, Geometry, Isa, Linear, Place, Scratch, layout};
@@ -32,17 +32,20 @@ pub(super) fn correlation(sizes: Sizes, kernels: &[f32], bias: &[f32]) -> Box<dy
 const IMAGES: usize = 16;
 
 impl Correlate<f32> for Blocked {
-    fn run(&self, images: &[f32], out: &mut [f32]) {
+    fn run(&self, images: &[f32], out: &mut [f32], finish: FinishImage<'_, f32>) {
         let (in_len, out_len) = (self.input.len(), self.output.len());
         let n = images.len() / in_len;
         let pass = n.div_ceil(n.div_ceil(IMAGES).max(1)).max(1);
         let passes = images.chunks(pass * in_len).zip(out.chunks_mut(pass * out_len));
-        for (images, out) in passes {
+        for (number, (images, out)) in passes.enumerate() {
             let map_len = layout::map_len(self.output);
             self.scratch.lend(images.len() / in_len * map_len, |results| {
                 self.convolve(images, results);
                 let pairs = out.par_chunks_exact_mut(out_len).zip(results.par_chunks_exact(map_len));
-                pairs.for_each(|(out, map)| layout::from_map(map, self.output, out));
+                pairs.enumerate().for_each(|(image, (out, map))| {
+                    layout::from_map(map, self.output, out);
+                    finish(number * pass + image, out);
+                });
             });
         }
     }

@@ -11,6 +11,7 @@ use crate::backend::ops::{Lrn, Window};
 use crate::error::NetError;
 use crate::model::Model;
 use rayon::prelude::*;
+use std::sync::{Mutex, PoisonError};
 
 /// Bytes that a tape and the activations of its forward pass may take; callers cut longer batches into
 /// passes by [`Network::images_per_pass`].
@@ -123,22 +124,55 @@ impl<T: Real> Network<T> {
         let mut kept: Vec<Kept<T>> = Vec::with_capacity(last + 1);
         let mut activations = Vec::new();
         for index in 0..=last {
+            if kept.len() > index {
+                continue;
+            }
             let layer = &self.architecture.layers[index];
-            let (values, remembered) = self.compute(index, images, &mut slots, n);
-            kept.push(remembered);
-            slots[index] = Some(values);
+            let is_asked = keep.contains(&LayerId::new(index));
+            let relu = self.relu_behind(index).filter(|&relu| relu <= last && !is_asked);
+            let done = relu.unwrap_or(index);
+            let values = if let (Some(_), Weights::Conv(conv)) = (relu, &self.weights[index]) {
+                let source = layer.inputs[0].index().map_or(images, |source| present(&slots, source));
+                let (values, fired) = self.rectified(conv, source, n, self.shapes[index].len());
+                kept.extend([Kept::Nothing, Kept::Fired(fired)]);
+                values
+            } else {
+                let (values, remembered) = self.compute(index, images, &mut slots, n);
+                kept.push(remembered);
+                values
+            };
+            slots[done] = Some(values);
             for source in layer.inputs.iter().filter_map(|id| id.index()) {
                 if self.last_use[source] == index {
                     slots[source].take().into_iter().for_each(|values| self.memory.values.give(values));
                 }
             }
-            let id = LayerId::new(index);
+            let id = LayerId::new(done);
             if id != to && keep.contains(&id) {
-                activations.push((id, self.memory.values.copy(present(&slots, index))));
+                activations.push((id, self.memory.values.copy(present(&slots, done))));
             }
         }
         activations.push((to, slots[last].take().unwrap_or_default()));
         Ok(Tape { network: self, n, kept, activations, top: to })
+    }
+
+    /// The `ReLU` right behind convolution `index`, if nothing else reads that: both are computed together.
+    fn relu_behind(&self, index: usize) -> Option<usize> {
+        let next = self.architecture.layers.get(index + 1)?;
+        let is_alone = next.inputs[0].index() == Some(index) && self.last_use[index] == index + 1;
+        let is_conv = matches!(self.weights[index], Weights::Conv(_));
+        (is_conv && is_alone && next.op == Op::Relu).then_some(index + 1)
+    }
+
+    /// A convolution and the `ReLU` behind it: its activation of `len` values an image, and where that is positive.
+    fn rectified(&self, conv: &Convolution<T>, source: &[T], n: usize, len: usize) -> (Vec<T>, Vec<bool>) {
+        let mut fired = self.memory.fired.take(n * len);
+        let images: Vec<_> = fired.chunks_exact_mut(len).map(Mutex::new).collect();
+        let values = conv.forward(source, n, &self.memory.values, &|image, values| {
+            relu(values, &mut images[image].lock().unwrap_or_else(PoisonError::into_inner));
+        });
+        drop(images);
+        (values, fired)
     }
 
     /// One layer: its activation, and what its gradient needs.
@@ -159,7 +193,10 @@ impl<T: Real> Network<T> {
             let mut values = owned.unwrap_or_else(copied);
             return match layer.op {
                 Op::Relu => {
-                    let fired = relu(&mut values, &self.memory.fired);
+                    const CHUNK: usize = 1 << 16;
+                    let mut fired = self.memory.fired.take(values.len());
+                    let chunks = values.par_chunks_mut(CHUNK).zip(fired.par_chunks_mut(CHUNK));
+                    chunks.for_each(|(values, fired)| relu(values, fired));
                     (values, Kept::Fired(fired))
                 }
                 Op::Lrn { size, alpha, beta, k } => {
@@ -176,7 +213,7 @@ impl<T: Real> Network<T> {
         };
         let (values, shape) = input(layer.inputs[0]);
         match (layer.op, &self.weights[index]) {
-            (_, Weights::Conv(conv)) => (conv.forward(values, n, buffers), Kept::Nothing),
+            (_, Weights::Conv(conv)) => (conv.forward(values, n, buffers, &|_, _| ()), Kept::Nothing),
             (_, Weights::Dense(dense)) => (dense.forward(values, n, buffers), Kept::Nothing),
             (Op::MaxPool { kernel, stride, padding, .. }, _) => {
                 let pool = Pool { kernel, stride, padding, input: shape, output: self.shapes[index] };
@@ -200,19 +237,13 @@ fn present<T>(slots: &[Option<Vec<T>>], index: usize) -> &[T] {
 }
 
 /// `max(x, 0)` in place; whether each result is positive. NaN stays NaN, as in PyTorch.
-fn relu<T: Real>(values: &mut [T], buffers: &Buffers<bool>) -> Vec<bool> {
-    const CHUNK: usize = 1 << 16;
+fn relu<T: Real>(values: &mut [T], fired: &mut [bool]) {
     let zero = T::default();
-    let mut fired = buffers.take(values.len());
-    let chunks = values.par_chunks_mut(CHUNK).zip(fired.par_chunks_mut(CHUNK));
-    chunks.for_each(|(values, fired)| {
-        for (value, fired) in values.iter_mut().zip(fired) {
-            // Chosen without branches, so that many values go at once.
-            *fired = *value > zero;
-            *value = if *value < zero { zero } else { *value };
-        }
-    });
-    fired
+    for (value, fired) in values.iter_mut().zip(fired) {
+        // Chosen without branches, so that many values go at once.
+        *fired = *value > zero;
+        *value = if *value < zero { zero } else { *value };
+    }
 }
 
 /// Channels of several activations of `n` images, one behind the other.

@@ -2,6 +2,7 @@
 
 use super::Real;
 use super::buffers::{Buffers, Memory};
+use super::conv::Finish;
 use crate::arch::Shape;
 use crate::geometry::adaptive_range;
 use rayon::prelude::*;
@@ -91,11 +92,12 @@ impl Pool {
         winners: &[u32],
         images: &[usize],
         buffers: &Buffers<T>,
+        finish: Finish<'_, T>,
     ) -> Vec<T> {
         let (input, output) = (self.input, self.output);
         let mut below = buffers.zeros(images.len() * input.len());
         let rows = below.par_chunks_exact_mut(input.len()).zip(gradient.par_chunks_exact(output.len()));
-        rows.zip(images).for_each(|((below, gradient), &image)| {
+        rows.zip(images).enumerate().for_each(|(row, ((below, gradient), &image))| {
             let winners = &winners[image * output.len()..][..output.len()];
             let planes = below.chunks_exact_mut(input.cells()).zip(gradient.chunks_exact(output.cells()));
             for ((below, gradient), winners) in planes.zip(winners.chunks_exact(output.cells())) {
@@ -103,6 +105,7 @@ impl Pool {
                     below[winner as usize] += value;
                 }
             }
+            finish(row, below);
         });
         below
     }

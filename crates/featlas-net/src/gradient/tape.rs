@@ -125,21 +125,36 @@ impl<T: Real> Tape<'_, T> {
                 }
                 buffers.give(gradient);
             } else if wanted(&sources[0]) {
-                let below = self.through(index, gradient, &seeds.images, rule);
-                add_to(slot(&mut slots, &mut at_input, sources[0]), below, buffers);
+                let relu = network.relu_before(index).filter(|&relu| LayerId::new(relu) != stop);
+                let below = self.through(index, gradient, &seeds.images, rule, relu);
+                let source = relu.map_or(sources[0], |relu| network.architecture.layers[relu].inputs[0]);
+                add_to(slot(&mut slots, &mut at_input, source), below, buffers);
             }
         }
         let found = slot(&mut slots, &mut at_input, stop).take();
         found.unwrap_or_else(|| vec![T::default(); m * network.shape(stop).len()])
     }
 
-    /// The gradient at the input of layer `index`, from that at its output.
-    fn through(&self, index: usize, mut gradient: Vec<T>, images: &[usize], rule: ReluRule) -> Vec<T> {
+    /// The gradient at the input of layer `index`, from that at its output; at the input of `relu`, if that is given, which
+    /// `index` reads.
+    fn through(
+        &self,
+        index: usize,
+        mut gradient: Vec<T>,
+        images: &[usize],
+        rule: ReluRule,
+        relu: Option<usize>,
+    ) -> Vec<T> {
         let (network, buffers) = (self.network, &self.network.memory.values);
         let layer = &network.architecture.layers[index];
         let (input, output) = (network.shape(layer.inputs[0]), network.shapes[index]);
+        let finish = |row: usize, gradient: &mut [T]| {
+            if let Some(Kept::Fired(fired)) = relu.map(|relu| &self.kept[relu]) {
+                rule.apply(gradient, &fired[images[row] * input.len()..][..input.len()]);
+            }
+        };
         let below = match (layer.op, &self.kept[index], &network.weights[index]) {
-            (_, _, Weights::Conv(conv)) => conv.backward(&gradient, images.len(), buffers),
+            (_, _, Weights::Conv(conv)) => conv.backward(&gradient, images.len(), buffers, &finish),
             (_, _, Weights::Dense(dense)) => dense.backward(&gradient, images.len(), buffers),
             (_, Kept::Fired(fired), _) => {
                 let rows = gradient.par_chunks_exact_mut(output.len()).zip(images);
@@ -150,7 +165,7 @@ impl<T: Real> Tape<'_, T> {
             }
             (Op::MaxPool { kernel, stride, padding, .. }, Kept::Winners(winners), _) => {
                 let pool = Pool { kernel, stride, padding, input, output };
-                pool.max_backward(&gradient, winners, images, buffers)
+                pool.max_backward(&gradient, winners, images, buffers, &finish)
             }
             (Op::Lrn { size, alpha, beta, k }, Kept::Input(values), _) => {
                 let constants = Lrn { size, alpha, beta, k };
@@ -195,6 +210,16 @@ impl<T> Drop for Tape<'_, T> {
 }
 
 impl<T> Network<T> {
+    /// The `ReLU` that layer `index` reads, if no other layer does and its rule can be applied image by image: behind the
+    /// gradient of a convolution or a max-pool.
+    fn relu_before(&self, index: usize) -> Option<usize> {
+        let layers = &self.architecture.layers;
+        let is_by_image = matches!(layers[index].op, Op::Conv { .. } | Op::MaxPool { .. });
+        let relu = layers[index].inputs[0].index().filter(|&source| layers[source].op == Op::Relu)?;
+        let readers = layers.iter().filter(|layer| layer.inputs.contains(&LayerId::new(relu))).count();
+        (is_by_image && readers == 1).then_some(relu)
+    }
+
     /// For each layer up to `top`, whether it depends on `stop`; `stop` itself does not count.
     fn depends_on(&self, stop: LayerId, top: usize) -> Vec<bool> {
         let mut depends = Vec::with_capacity(top + 1);

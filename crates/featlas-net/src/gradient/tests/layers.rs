@@ -76,7 +76,7 @@ fn max_pools_give_to_the_first_of_equal_maxima() {
         let gradient = values(2 * output.len(), 4, None);
         assert_equal(
             &what,
-            &pool.max_backward(&gradient, &winners, &[0, 1], &Buffers::default()),
+            &pool.max_backward(&gradient, &winners, &[0, 1], &Buffers::default(), &|_, _| ()),
             &case["gradient"],
         );
     }
@@ -143,20 +143,28 @@ fn convolutions_with_strides_paddings_and_groups() {
         let conv = Convolution::new(sizes, &wide(&kernels), &wide(&bias));
         let what = format!("conv {kernel}/{stride}, padding {padding}, groups {groups}");
         let (image, gradient) = (fractions(2 * input.len(), 11), fractions(2 * output.len(), 12));
-        assert_equal(&what, &conv.forward(&wide(&image), 2, &Buffers::default()), &case["output"]);
-        assert_equal(&what, &conv.backward(&wide(&gradient), 2, &Buffers::default()), &case["gradient"]);
+        assert_equal(
+            &what,
+            &conv.forward(&wide(&image), 2, &Buffers::default(), &|_, _| ()),
+            &case["output"],
+        );
+        assert_equal(
+            &what,
+            &conv.backward(&wide(&gradient), 2, &Buffers::default(), &|_, _| ()),
+            &case["gradient"],
+        );
         // In f32 the engine does the same.
         let conv = Convolution::new(sizes, &kernels, &bias);
         assert_close(
             &what,
-            &conv.forward(&image, 2, &Buffers::default()),
+            &conv.forward(&image, 2, &Buffers::default(), &|_, _| ()),
             &floats(&case["output"]),
             1e-5,
             1.0,
         );
         assert_close(
             &what,
-            &conv.backward(&gradient, 2, &Buffers::default()),
+            &conv.backward(&gradient, 2, &Buffers::default(), &|_, _| ()),
             &floats(&case["gradient"]),
             1e-5,
             1.0,
