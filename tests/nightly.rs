@@ -98,6 +98,75 @@ fn only_new_and_changed_images_are_computed() {
     desk.ok(["check", "atlas"]);
 }
 
+/// Tonight's poster is recognizably last night's: old images keep their places on the map, new ones stand among
+/// their like, and `run.json` says how far the old ones moved.
+#[test]
+fn a_map_keeps_its_places_over_the_night() {
+    let desk = desk();
+    let (classes, per_class) = (5, 20);
+    let images = desk.draw_images(classes, per_class);
+    config(&desk);
+    desk.ok(["run", "nightly.toml"]);
+    let places = || -> BTreeMap<ImageId, [f32; 2]> {
+        let atlas = Atlas::open(&desk.path("atlas")).unwrap();
+        let map = featlas_store::read_map(&atlas, "tsne").unwrap();
+        map.points.into_iter().map(|(id, x, y)| (id, [x, y])).collect()
+    };
+    let embedded = || {
+        let run = read_json(&desk.path("atlas/run.json"));
+        let stages = run["stages"].as_array().unwrap();
+        stages.iter().find(|stage| stage["name"] == "embed").unwrap()["figures"].clone()
+    };
+    assert!(embedded()["placed"].is_null());
+    let before = places();
+
+    for (class, name) in featlas_scenes::classes().iter().enumerate().take(classes) {
+        write_scene(&images.join(name).join("tonight.jpg"), class, 500);
+    }
+    desk.ok(["run", "nightly.toml"]);
+    let after = places();
+    assert_eq!((before.len(), after.len()), (100, 105));
+    let figures = embedded();
+    assert_eq!(figures["placed"], 5, "{figures}");
+
+    let distance = |a: [f32; 2], b: [f32; 2]| f64::from(a[0] - b[0]).hypot(f64::from(a[1] - b[1]));
+    let side = |axis: usize| {
+        let (low, high) = before
+            .values()
+            .fold((f32::MAX, f32::MIN), |(low, high), place| (low.min(place[axis]), high.max(place[axis])));
+        f64::from(high - low)
+    };
+    let width = side(0).max(side(1));
+    let mean = before.iter().map(|(id, &place)| distance(place, after[id])).sum::<f64>() / 100.0 / width;
+    let said = figures["mean_shift_of_width"].as_f64().unwrap();
+    assert!((mean - said).abs() < 1e-4, "moved by {mean}, said {said}");
+    assert!(said > 0.0 && said < 0.05, "{said}");
+
+    // A new image lies nearer to most images of its class than to most of all.
+    let records = records(&desk.path("atlas"));
+    let class_of = |record: &ImageRecord| record.display_path.split('/').next().unwrap().to_owned();
+    let new: Vec<&ImageRecord> = records.iter().filter(|r| !before.contains_key(&r.image_id)).collect();
+    let median = |mut distances: Vec<f64>| {
+        distances.sort_by(f64::total_cmp);
+        distances[distances.len() / 2]
+    };
+    let among_its_like = new.iter().filter(|new| {
+        let to = |of_class: bool| {
+            let others = records.iter().filter(|r| before.contains_key(&r.image_id));
+            let others = others.filter(|r| !of_class || class_of(r) == class_of(new));
+            median(others.map(|r| distance(after[&r.image_id], after[&new.image_id])).collect())
+        };
+        to(true) < to(false)
+    });
+    let among_its_like = among_its_like.count();
+    assert!(among_its_like >= 4, "{among_its_like} of 5 new images stand among their like");
+
+    // Asked for, the map is made anew.
+    desk.ok(["embed", "atlas", "--fresh"]);
+    assert_ne!(places(), after);
+    desk.ok(["check", "atlas"]);
+}
+
 #[test]
 fn a_killed_run_is_taken_up_where_it_stood() {
     let desk = desk();
