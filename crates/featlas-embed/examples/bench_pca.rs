@@ -44,13 +44,12 @@ fn main() -> anyhow::Result<()> {
         fitted = Some(covariance.context("expected a row")?.pca(k, &Silent)?);
     }
     pass(&features, block_rows, &mut reading, &mut |rows| {
-        let scores = match &fitted {
-            Some(pca) => pca.project(rows),
-            None => {
-                let (pca, scores) = fit_project(rows, k, &Silent)?;
-                fitted = Some(pca);
-                scores
-            }
+        let scores = if let Some(pca) = &fitted {
+            pca.project(rows)
+        } else {
+            let (pca, scores) = fit_project(rows, k, &Silent)?;
+            fitted = Some(pca);
+            scores
         };
         (n, dim) = (n + rows.len(), rows.dim());
         sum += scores.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>();

@@ -267,7 +267,7 @@ impl Explainer {
                     batch: batch.max(OcclusionParams::default().batch),
                 };
                 params.check(model)?;
-                Self::Occlusion(Box::new(Occluder { backend: CpuBackend::new(model), watch, params }))
+                Self::Occlusion(Box::new(Occluder { backend: CpuBackend::precise(model), watch, params }))
             }
             Method::Saliency { class: text, signed, smooth, times_input } => {
                 let smooth = smooth.map(Smooth::of);

@@ -130,7 +130,13 @@ impl Convolution {
         bias: &[f32],
         range: Option<Range>,
     ) -> Self {
-        Self::with_method(isa, geometry, choose(&geometry, range.is_some()), kernels, bias, range)
+        let tiles = choose(&geometry, range.is_some(), range.is_some());
+        Self::with_method(isa, geometry, tiles, kernels, bias, range)
+    }
+
+    /// In f32, by a method that loses little to rounding.
+    pub(crate) fn precise(isa: Isa, geometry: Geometry, kernels: &[f32], bias: &[f32]) -> Self {
+        Self::with_method(isa, geometry, choose(&geometry, false, true), kernels, bias, None)
     }
 
     /// The same by Winograd's method with tiles of that kind, or directly.
@@ -302,8 +308,9 @@ pub(crate) struct Task<'a> {
 /// with AVX2.
 const TRANSFORM_COST: f64 = 6.0;
 
-/// The kind of Winograd tile that needs the least work, or none if the direct method needs less.
-fn choose(geometry: &Geometry, integers: bool) -> Option<TileKind> {
+/// The kind of Winograd tile that needs the least work, or none if the direct method needs less; if `precise`, of those that
+/// lose little to rounding.
+fn choose(geometry: &Geometry, integers: bool, precise: bool) -> Option<TileKind> {
     let output = geometry.output();
     if geometry.planar || geometry.window.stride != 1 {
         return None;
@@ -317,8 +324,9 @@ fn choose(geometry: &Geometry, integers: bool) -> Option<TileKind> {
     [TileKind::F4x3, TileKind::F6x3, TileKind::F4x5]
         .into_iter()
         .filter(|kind| kind.kernel() == geometry.window.kernel)
-        // Its interpolation amplifies what rounding leaves too much for thirteen layers in a row.
-        .filter(|&kind| !integers || kind != TileKind::F6x3)
+        // Its interpolation amplifies what rounding leaves: with integers too much for thirteen layers in a row, and in f32
+        // by a digit.
+        .filter(|&kind| !precise || kind != TileKind::F6x3)
         .map(|kind| {
             let tiles = output.h.div_ceil(kind.side()) * output.w.div_ceil(kind.side());
             let points = (tiles * kind.points().pow(2)) as f64;

@@ -105,6 +105,12 @@ impl CpuBackend {
         Self::pack(model, isa, Packing::Real)
     }
 
+    /// A backend without the methods that lose a digit to rounding for the sake of speed: for small differences of what the
+    /// network answers, as occlusion takes them. Slower for VGG alone.
+    pub fn precise(model: &Model) -> Self {
+        Self::pack(model, Isa::best(), Packing::Precise)
+    }
+
     /// A backend that multiplies integers ([`Precision::Int8`](super::Precision::Int8)), scaled for `ranges`.
     ///
     /// A layer that `ranges` does not name stays in f32.

@@ -25,6 +25,8 @@ pub(super) enum Weights {
 pub(super) enum Packing<'a> {
     /// In f32.
     Real,
+    /// In f32, by methods that lose little to rounding.
+    Precise,
     /// As integers, scaled for these ranges.
     Integers(&'a Ranges),
     /// In f32, without copying those of fully connected layers.
@@ -58,13 +60,17 @@ pub(super) fn pack_layer(
     let (bias, matrices) = tensors.split_last().expect("a layer with weights has a bias");
     let range = |name: &str| match packing {
         Packing::Integers(ranges) => ranges.get(name),
-        Packing::Real | Packing::ConvolutionsAlone => None,
+        Packing::Real | Packing::Precise | Packing::ConvolutionsAlone => None,
     };
     if let Op::Conv { out_channels, kernel, stride, padding, groups } = layer.op {
         let window = Window { kernel, stride, padding };
         let geometry = Geometry { input, out_channels, window, groups, planar: source.is_none() };
         let (kernels, bias) = (&matrices[0].values, &bias.values);
-        let convolution = Convolution::with_range(isa, geometry, kernels, bias, range(&layer.name));
+        let convolution = if matches!(packing, Packing::Precise) {
+            Convolution::precise(isa, geometry, kernels, bias)
+        } else {
+            Convolution::with_range(isa, geometry, kernels, bias, range(&layer.name))
+        };
         return Weights::Conv(Box::new(convolution));
     }
     let mut input = input;
