@@ -343,6 +343,19 @@ fn an_atlas_of_integers_keeps_its_scales() {
 }
 
 #[test]
+fn what_ran_the_network_is_told() {
+    let desk = desk();
+    desk.draw_images(2, 2);
+    let said = desk.ok(["extract", "--images", "images", "--out", "ours"]);
+    assert!(!said.stderr.contains("candle"), "{}", said.stderr);
+    assert_eq!(read_json(&desk.path("ours/run.json"))["extract"]["backend"], "cpu");
+    // Whoever built it for a GPU sees whether one was found.
+    let said = desk.ok(["extract", "--images", "images", "--out", "theirs", "--backend", "candle"]);
+    assert!(said.stderr.contains(", candle on cpu"), "{}", said.stderr);
+    assert_eq!(read_json(&desk.path("theirs/run.json"))["extract"]["backend"], "candle on cpu");
+}
+
+#[test]
 fn several_conv_layers_can_be_tapped_at_once() {
     let desk = desk();
     desk.draw_images(2, 3);

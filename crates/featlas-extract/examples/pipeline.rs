@@ -183,8 +183,8 @@ impl Backend for Idle {
         unreachable!("nobody asks for activations here")
     }
 
-    fn name(&self) -> &'static str {
-        "idle"
+    fn name(&self) -> String {
+        "idle".to_owned()
     }
 }
 

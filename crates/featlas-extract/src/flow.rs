@@ -68,6 +68,7 @@ pub fn extract(
     let mut report = ExtractReport::of_nothing(total + plan.unchanged, plan.unchanged);
     let start = Instant::now();
     if !plan.work.is_empty() {
+        report.backend = engine.backend.name();
         progress.begin(Stage::Extract, Some(total));
         let outcome = compute(atlas, sources, &plan.work, engine, options, progress, &mut report);
         progress.end(Stage::Extract);

@@ -39,6 +39,9 @@ pub struct ExtractReport {
     pub secs: f64,
     /// Images per second, rejects included.
     pub images_per_sec: f64,
+    /// What ran the network, as [`Backend::name`](featlas_net::Backend::name) has it; empty if nothing did.
+    #[serde(default)]
+    pub backend: String,
     /// Threads that decoded and ran the network.
     pub threads: usize,
     /// Processor seconds of decoding and preprocessing, digests and thumbnails.
@@ -86,6 +89,7 @@ impl ExtractReport {
             rejects: 0,
             secs: 0.0,
             images_per_sec: 0.0,
+            backend: String::new(),
             threads: 0,
             decode_secs: 0.0,
             net_secs: 0.0,

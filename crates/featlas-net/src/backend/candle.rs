@@ -15,7 +15,7 @@ use crate::arch::{Architecture, LayerId, Op, Pooling, Shape};
 use crate::error::NetError;
 use crate::model::Model;
 use crate::taps::Taps;
-use candle_core::{Device, Tensor};
+use candle_core::{Device, DeviceLocation, Tensor};
 use products::{Weights, convolve, layer_weights};
 use rayon::prelude::*;
 use tensors::Tensors;
@@ -222,24 +222,20 @@ impl CandleBackend {
     }
 }
 
-/// candle on the first GPU that it was built for and finds, else on the CPU.
-#[cfg_attr(
-    not(any(feature = "cuda", feature = "metal")),
-    expect(clippy::unnecessary_wraps, reason = "only a GPU can fail to be opened")
-)]
-fn best_device() -> candle_core::Result<Device> {
+/// The first GPU that candle was built for and can open, else the CPU: an atlas made on a GPU can then be asked on a
+/// machine without one.
+fn best_device() -> Device {
     #[cfg(feature = "cuda")]
-    return Device::cuda_if_available(0);
+    return Device::new_cuda(0).unwrap_or(Device::Cpu);
     #[cfg(all(feature = "metal", not(feature = "cuda")))]
-    return Device::metal_if_available(0);
+    return Device::new_metal(0).unwrap_or(Device::Cpu);
     #[cfg(not(any(feature = "cuda", feature = "metal")))]
-    Ok(Device::Cpu)
+    Device::Cpu
 }
 
 /// The model on [`best_device`].
 pub(super) fn open_best(model: &Model) -> Result<Box<dyn Backend>, NetError> {
-    let device = best_device().map_err(compute_error(model.architecture(), 0))?;
-    Ok(Box::new(match device {
+    Ok(Box::new(match best_device() {
         Device::Cpu => CandleBackend::new(model)?,
         device => CandleBackend::on_device(model, &device)?,
     }))
@@ -295,8 +291,13 @@ impl Backend for CandleBackend {
         Ok(Activation { n: batch.len(), c: shape.c, h: shape.h, w: shape.w, data })
     }
 
-    fn name(&self) -> &'static str {
-        "candle"
+    fn name(&self) -> String {
+        let device = self.tensors.as_ref().map_or(DeviceLocation::Cpu, |tensors| tensors.device.location());
+        match device {
+            DeviceLocation::Cpu => "candle on cpu".to_owned(),
+            DeviceLocation::Cuda { gpu_id } => format!("candle on cuda {gpu_id}"),
+            DeviceLocation::Metal { gpu_id } => format!("candle on metal {gpu_id}"),
+        }
     }
 }
 

@@ -116,7 +116,8 @@ pub enum BackendKind {
     /// featlas's own engine ([`CpuBackend`]).
     #[default]
     Cpu,
-    /// candle ([`CandleBackend`]): the reference, and with the features `cuda` and `metal` the way to a GPU.
+    /// candle ([`CandleBackend`]): the reference, and with the features `cuda` and `metal` the way to a GPU. On a
+    /// machine without one it runs on the CPU, and [`Backend::name`] says so.
     Candle,
 }
 
@@ -185,6 +186,6 @@ pub trait Backend: Send + Sync {
     /// As [`Backend::forward`], and [`NetError::UnknownLayer`].
     fn activations(&self, batch: &Batch, layer: &str) -> Result<Activation, NetError>;
 
-    /// What a report calls it.
-    fn name(&self) -> &'static str;
+    /// What a report calls it: the program, and the device where it has a choice, such as `candle on cuda 0`.
+    fn name(&self) -> String;
 }

@@ -85,6 +85,6 @@ pub(crate) enum PrecisionArg {
 pub(crate) enum BackendArg {
     /// featlas's own engine
     Cpu,
-    /// candle: the reference
+    /// candle: the reference, and on a GPU where built with the feature `cuda` or `metal`
     Candle,
 }

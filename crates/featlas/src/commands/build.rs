@@ -176,8 +176,11 @@ fn final_line(summary: &RunSummary, atlas: &Path) -> String {
     let memory = summary
         .peak_memory_bytes
         .map_or(String::new(), |bytes| format!(", peak memory {} MB", bytes / 1_000_000));
+    // A GPU that was meant and not found must not go unnoticed.
+    let device = summary.extract.as_ref().map_or("", |extract| &extract.backend);
+    let device = if device.is_empty() || device == "cpu" { String::new() } else { format!(", {device}") };
     format!(
-        "{:>10}  {} images, {} rejected -> {} in {}{memory}",
+        "{:>10}  {} images, {} rejected -> {} in {}{memory}{device}",
         "atlas",
         summary.images,
         summary.rejects,

@@ -377,8 +377,8 @@ impl Backend for CpuBackend {
         Ok(Activation { n: batch.len(), c, h, w, data: sink.activation })
     }
 
-    fn name(&self) -> &'static str {
-        "cpu"
+    fn name(&self) -> String {
+        "cpu".to_owned()
     }
 }
 
