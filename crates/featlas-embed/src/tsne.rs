@@ -1,7 +1,7 @@
 //! t-SNE (van der Maaten & Hinton 2008) by gradient descent over all points at once.
 //!
-//! Attraction runs over the neighbors. Repulsion is exact for few points and goes through a grid for many
-//! (`field`). Neighbors and starting points are given; sums run in chunks of fixed size and are added in a fixed
+//! Attraction runs over the neighbors and leans towards the nearest of them (`affinity`). Repulsion is exact for few
+//! points and goes through a grid for many (`field`). Neighbors and starting points are given; sums run in chunks of fixed size and are added in a fixed
 //! order, so the same input gives the same bytes, whatever the number of threads.
 
 mod barnes_hut;
@@ -107,7 +107,7 @@ pub fn neighbors_wanted(perplexity: f32, n: usize) -> usize {
 /// starting places. Three dimensions go through `bhtsne` on one thread and keep no checkpoints.
 ///
 /// The same input gives the same bytes on one machine, with any number of threads, and whether or not the run was
-/// resumed. Memory: about `1.6 KB` a point at a perplexity of 30.
+/// resumed. Memory: about `2.2 KB` a point at a perplexity of 30.
 ///
 /// # Errors
 /// [`EmbedError::Empty`], [`EmbedError::Shape`], [`EmbedError::NonFinite`], [`EmbedError::Parameter`],

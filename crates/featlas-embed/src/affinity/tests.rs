@@ -22,20 +22,38 @@ fn every_row_has_the_perplexity() {
 }
 
 #[test]
-fn affinities_are_symmetric_and_sum_to_one() {
+fn affinities_and_pulls_are_symmetric_and_sum_to_one() {
     let affinities = Affinities::new(&table(200, 30), 10.0);
-    let mut sum = 0.0;
-    for i in 0..200 {
-        let (columns, values) = affinities.row(i);
-        assert!(columns.is_sorted_by(|a, b| a < b));
-        for (&j, &p) in columns.iter().zip(values) {
-            let (back, their) = affinities.row(j as usize);
-            let at = back.binary_search(&u32::try_from(i).unwrap()).unwrap();
-            assert_eq!(their[at].to_bits(), p.to_bits());
-            sum += f64::from(p);
+    for row in [Affinities::row, Affinities::pulls] {
+        let mut sum = 0.0;
+        for i in 0..200 {
+            let (columns, values) = row(&affinities, i);
+            assert!(columns.is_sorted_by(|a, b| a < b));
+            for (&j, &p) in columns.iter().zip(values) {
+                let (back, their) = row(&affinities, j as usize);
+                let at = back.binary_search(&u32::try_from(i).unwrap()).unwrap();
+                assert_eq!(their[at].to_bits(), p.to_bits());
+                sum += f64::from(p);
+            }
+        }
+        assert!((sum - 1.0).abs() < 1e-6, "{sum}");
+    }
+}
+
+#[test]
+fn pulls_are_affinities_that_lean_towards_a_third_of_the_perplexity() {
+    // Over all pairs: 0.7 of the affinity, and 0.3 shared by those three that are nearest.
+    let table = table(60, 30);
+    let affinities = Affinities::new(&table, 9.0);
+    let nearest = |i: usize, j: u32| table.rows(i)[..3].contains(&j);
+    for i in 0..60_u32 {
+        let ((columns, values), (_, pulls)) = (affinities.row(i as usize), affinities.pulls(i as usize));
+        for ((&j, &p), &pull) in columns.iter().zip(values).zip(pulls) {
+            let mutual = u8::from(nearest(i as usize, j)) + u8::from(nearest(j as usize, i));
+            let expected = 0.7 * f64::from(p) + 0.3 / 3.0 * f64::from(mutual) / 120.0;
+            assert!((f64::from(pull) - expected).abs() < 1e-9, "{i}, {j}: {pull} and {expected}");
         }
     }
-    assert!((sum - 1.0).abs() < 1e-6, "{sum}");
 }
 
 #[test]

@@ -146,8 +146,8 @@ impl Wide for Move<'_> {
                 *next = point;
                 continue;
             }
-            let (columns, values) = affinities.row(i);
-            let pull = pull(point, columns, values, points);
+            let (columns, pulls) = affinities.pulls(i);
+            let pull = pull(point, columns, pulls, points);
             let mut gradient = [0.0; 2];
             for axis in 0..2 {
                 gradient[axis] = step.exaggeration * pull[axis] - share * forces[at][axis];
