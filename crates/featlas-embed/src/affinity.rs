@@ -194,7 +194,7 @@ fn merged(own: &[(u32, Pair)], other: impl Iterator<Item = (u32, Pair)>, scale: 
     let mut push = |j: u32, pair: Pair| {
         #[expect(clippy::cast_possible_truncation, reason = "rounded once, when all is done")]
         let pair = pair.map(|v| (v * scale) as f32).map(|v| if v < f32::MIN_POSITIVE { 0.0 } else { v });
-        if pair != [0.0; 2] {
+        if pair.iter().any(|&v| v > 0.0) {
             row.push((j, pair));
         }
     };
