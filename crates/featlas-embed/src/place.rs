@@ -55,7 +55,7 @@ pub struct Placed {
 /// Places the points that have no place in `old` among those that have one.
 ///
 /// `old` holds a place for each point that was on the map before; points that are gone are in neither. The same
-/// input gives the same bytes. Of `params`, the perplexity and the seed count.
+/// input gives the same bytes. Of `params`, the perplexity, the late exaggeration and the seed count.
 ///
 /// # Errors
 /// [`EmbedError::Shape`], [`EmbedError::Parameter`], [`EmbedError::Cancelled`]; [`EmbedError::Empty`] if no point has
@@ -93,6 +93,7 @@ pub fn place(
     progress.begin(Stage::Tsne, Some(PHASES.iter().map(|phase| phase.iterations as u64).sum()));
     let mut descent = Descent::new(&affinities, points, vec![Moving::REST; n]);
     for Phase { held, iterations, exaggeration } in PHASES {
+        let exaggeration = exaggeration.max(params.late_exaggeration);
         let step = Step { exaggeration, rate: n as f32, momentum: 0.8, longest: 5.0 };
         let places = on_springs(if held { f32::INFINITY } else { SPRING / n as f32 });
         for _ in 0..iterations {

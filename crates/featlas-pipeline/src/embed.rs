@@ -171,8 +171,9 @@ struct Plane {
 
 impl Source<'_> {
     fn params(&self, dims: usize) -> TsneParams {
-        let EmbedSettings { perplexity, iterations, exaggeration, seed, .. } = *self.settings;
-        TsneParams { perplexity, iterations, exaggeration, dims, seed }
+        let EmbedSettings { perplexity, iterations, exaggeration, late_exaggeration, seed, .. } =
+            *self.settings;
+        TsneParams { perplexity, iterations, exaggeration, late_exaggeration, dims, seed }
     }
 
     fn anew(

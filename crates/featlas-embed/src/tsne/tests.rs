@@ -157,6 +157,27 @@ fn few_points_stay_where_they_are() {
 }
 
 #[test]
+fn late_exaggeration_widens_the_straits() {
+    // Distance of points from the middle of their cluster, as a share of their distance from the middle of all.
+    let rows = clusters(400, 8);
+    let table = neighbors(&rows, 60);
+    let tightness = |late_exaggeration: f32| {
+        let params = TsneParams { perplexity: 20.0, late_exaggeration, ..TsneParams::default() };
+        let map = run(&table, &start(&rows, 2), &params).unwrap().map;
+        let (points, _) = map.as_chunks::<2>();
+        let spread = |points: &[[f32; 2]]| {
+            let means = axis_means(points.as_flattened(), 2);
+            let far = |p: &[f32; 2]| (f64::from(p[0]) - means[0]).hypot(f64::from(p[1]) - means[1]);
+            points.iter().map(far).sum::<f64>() / points.len() as f64
+        };
+        let cluster = |c: usize| -> Vec<[f32; 2]> { points.iter().copied().skip(c).step_by(5).collect() };
+        (0..5).map(|c| spread(&cluster(c))).sum::<f64>() / 5.0 / spread(points)
+    };
+    let (plain, late) = (tightness(1.0), tightness(4.0));
+    assert!(late < 0.8 * plain, "{late} and {plain}");
+}
+
+#[test]
 fn wrong_parameters_are_named() {
     let rows = clusters(20, 4);
     let text =
@@ -165,6 +186,7 @@ fn wrong_parameters_are_named() {
     assert!(text(TsneParams { perplexity: 1.0, ..default() }).contains("perplexity"));
     assert!(text(TsneParams { perplexity: f32::NAN, ..default() }).contains("NaN"));
     assert!(text(TsneParams { exaggeration: 0.5, ..default() }).contains("exaggeration"));
+    assert!(text(TsneParams { late_exaggeration: f32::NAN, ..default() }).contains("late exaggeration"));
     assert!(text(TsneParams { dims: 4, ..default() }).contains("dims"));
     let short = run(&neighbors(&rows, 10), &[0.0; 38], &default()).unwrap_err().to_string();
     assert!(short.contains("expected 40 values for 20 points, got 38"), "{short}");

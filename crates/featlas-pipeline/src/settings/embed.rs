@@ -15,6 +15,8 @@ pub struct EmbedSettings {
     pub iterations: usize,
     /// Exaggeration of the attraction in the first iterations of t-SNE.
     pub exaggeration: f32,
+    /// Exaggeration in the other iterations: above 1, islands stand farther apart.
+    pub late_exaggeration: f32,
     /// 2, or 3 for a map of three dimensions beside the one of two.
     pub dims: usize,
     /// Seed.
@@ -30,6 +32,7 @@ impl Default for EmbedSettings {
             perplexity: featlas_embed::DEFAULT_PERPLEXITY,
             iterations: featlas_embed::DEFAULT_ITERATIONS,
             exaggeration: featlas_embed::DEFAULT_EXAGGERATION,
+            late_exaggeration: 1.0,
             dims: 2,
             seed: 0,
             fresh: false,

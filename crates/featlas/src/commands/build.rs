@@ -101,6 +101,7 @@ pub(crate) fn embed(args: &EmbedArgs, printer: &Printer) -> anyhow::Result<()> {
         perplexity: args.perplexity.unwrap_or(defaults.perplexity),
         iterations: args.iterations.map_or(defaults.iterations, count),
         exaggeration: args.exaggeration.unwrap_or(defaults.exaggeration),
+        late_exaggeration: args.late_exaggeration.unwrap_or(defaults.late_exaggeration),
         dims: args.dims.map_or(defaults.dims, count),
         seed: args.seed.unwrap_or(defaults.seed),
         fresh: args.fresh,
