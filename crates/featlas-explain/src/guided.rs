@@ -97,10 +97,11 @@ pub fn guided_units<T: Real>(
             }
             let seeds = Seeds::one_hot(layer.shape, &places);
             for (values, &rule) in values.iter_mut().zip(rules) {
-                let gradients = T::narrow(tape.backward(&seeds, rule, LayerId::INPUT));
-                for (&i, gradient) in some.iter().zip(gradients.chunks_exact(len)) {
-                    values[i * len..][..len].copy_from_slice(gradient);
-                }
+                tape.read_backward(&seeds, rule, LayerId::INPUT, |gradients| {
+                    for (&i, gradient) in some.iter().zip(T::narrow(gradients).chunks_exact(len)) {
+                        values[i * len..][..len].copy_from_slice(gradient);
+                    }
+                });
             }
         }
         Ok(())
@@ -139,7 +140,9 @@ pub fn guided_classes<T: Real>(
         let (found, seeds) = class_seeds(tape, network, choice);
         classes.extend(found);
         for (values, &rule) in values.iter_mut().zip(rules) {
-            values.extend(T::narrow(tape.backward(&seeds, rule, LayerId::INPUT)));
+            tape.read_backward(&seeds, rule, LayerId::INPUT, |gradients| {
+                values.extend_from_slice(&T::narrow(gradients));
+            });
         }
         Ok(())
     })?;

@@ -124,7 +124,7 @@ pub fn integrated<T: Real>(
             *sum = *sum * (pixel - base);
         }
     }
-    Ok(Integrated { classes, maps: rgb_maps(network, T::narrow(sums)), baseline_scores })
+    Ok(Integrated { classes, maps: rgb_maps(network, T::narrow(&sums).into_owned()), baseline_scores })
 }
 
 fn baseline_image<T: Real>(network: &Network<T>, baseline: Baseline) -> Vec<T> {

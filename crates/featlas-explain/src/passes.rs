@@ -54,7 +54,7 @@ pub(crate) fn class_seeds<T: Real>(
     let logits = network.logits();
     let shape = network.shape(logits);
     let values = tape.activation(logits).unwrap_or_default();
-    let values = T::narrow(values.to_vec());
+    let values = T::narrow(values);
     let classes: Vec<ClassScore> = values.chunks_exact(shape.len()).map(|row| choice.of(row)).collect();
     let one = T::from_f32(1.0);
     let places: Vec<_> = classes.iter().enumerate().map(|(image, class)| (image, class.class, one)).collect();
@@ -74,7 +74,9 @@ pub(crate) fn class_gradients<T: Real>(
     for_passes(network, batch, network.logits(), &[], progress, |tape, _| {
         let (found, seeds) = class_seeds(tape, network, choice);
         classes.extend(found);
-        gradients.extend(T::narrow(tape.backward(&seeds, ReluRule::Plain, LayerId::INPUT)));
+        tape.read_backward(&seeds, ReluRule::Plain, LayerId::INPUT, |gradient| {
+            gradients.extend_from_slice(&T::narrow(gradient));
+        });
         Ok(())
     })?;
     Ok((classes, gradients))

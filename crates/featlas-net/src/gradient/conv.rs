@@ -92,7 +92,11 @@ impl<T: Real> Convolution<T> {
         }
         correlation.run(gradient, &mut found, &|_, _| ());
         let input = self.sizes.input;
-        let mut below = buffers.zeros(m * input.len());
+        // `interleave` writes every pixel, but for those that no window meets.
+        let Window { stride, padding, .. } = self.sizes.window;
+        let whole = output.h * stride >= input.h + padding && output.w * stride >= input.w + padding;
+        let len = m * input.len();
+        let mut below = if whole { buffers.take(len) } else { buffers.zeros(len) };
         let images = below.par_chunks_exact_mut(input.len()).zip(found.par_chunks_exact(output.len()));
         images.enumerate().for_each(|(image, (below, found))| {
             interleave(self.sizes, found, *output, below);
@@ -135,12 +139,11 @@ fn interleave<T: Real>(sizes: Sizes, found: &[T], of: Shape, below: &mut [T]) {
         for (y, row) in plane.chunks_exact(of.w).enumerate() {
             let y = (y * stride + phase / stride).checked_sub(padding).filter(|&y| y < input.h);
             let Some(below) = y.map(|y| &mut below[y * input.w..][..input.w]) else { continue };
-            for (x, &value) in row.iter().enumerate() {
-                let x = (x * stride + phase % stride).checked_sub(padding);
-                if let Some(below) = x.and_then(|x| below.get_mut(x)) {
-                    *below = value;
-                }
-            }
+            // The first value whose pixel is not in the padding, and that pixel.
+            let first = padding.saturating_sub(phase % stride).div_ceil(stride);
+            let pixel = (first * stride + phase % stride - padding).min(below.len());
+            let pixels = below[pixel..].iter_mut().step_by(stride);
+            pixels.zip(row.iter().skip(first)).for_each(|(below, &value)| *below = value);
         }
     }
 }

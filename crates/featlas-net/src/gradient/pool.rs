@@ -38,6 +38,10 @@ impl Pool {
             let rows = out.chunks_exact_mut(self.output.w).zip(winners.chunks_exact_mut(self.output.w));
             for (y, (out, winners)) in rows.enumerate() {
                 out.fill(T::from_f64(f64::NEG_INFINITY));
+                if T::TIE == 0.0 {
+                    first_maxima(&places[y], plane.as_ref(), &steps, out, winners);
+                    continue;
+                }
                 for place in &places[y] {
                     let values = &plane[place.values..];
                     for (most, &value) in out[place.columns.clone()].iter_mut().zip(values) {
@@ -124,6 +128,22 @@ impl Pool {
                 (first < end).then(place)
             })
         })
+    }
+}
+
+/// The maxima of one output row and the cells that won them, where only equals tie: in one go, then.
+fn first_maxima<T: Real>(places: &[Place], plane: &[T], steps: &[u32], out: &mut [T], winners: &mut [u32]) {
+    for place in places {
+        let (windows, first) = (place.columns.clone(), place.cell);
+        let values = plane[place.values..].iter().zip(steps);
+        let windows = out[windows.clone()].iter_mut().zip(&mut winners[windows]);
+        for ((most, winner), (&value, &step)) in windows.zip(values) {
+            let wins = (value > *most) | (value.is_nan() & !most.is_nan());
+            // By a mask: a branch for every window would keep them from going many at once.
+            let mask = u32::from(wins).wrapping_neg();
+            *winner = ((first + step) & mask) | (*winner & !mask);
+            *most = if wins { value } else { *most };
+        }
     }
 }
 

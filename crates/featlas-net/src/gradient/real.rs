@@ -45,8 +45,8 @@ pub trait Real:
     /// Pixels or weights in these numbers, copied only where they change.
     fn widen(values: &[f32]) -> Cow<'_, [Self]>;
 
-    /// Results, rounded where they must be.
-    fn narrow(values: Vec<Self>) -> Vec<f32>;
+    /// Results, rounded and copied only where they must be.
+    fn narrow(values: &[Self]) -> Cow<'_, [f32]>;
 
     /// `self` to the power of `exponent`.
     #[must_use]
@@ -124,8 +124,8 @@ impl Real for f32 {
         Cow::Borrowed(values)
     }
 
-    fn narrow(values: Vec<Self>) -> Vec<f32> {
-        values
+    fn narrow(values: &[Self]) -> Cow<'_, [f32]> {
+        Cow::Borrowed(values)
     }
 
     #[inline]
@@ -161,8 +161,8 @@ impl Real for f64 {
         values.iter().map(|&value| Self::from(value)).collect()
     }
 
-    fn narrow(values: Vec<Self>) -> Vec<f32> {
-        values.into_iter().map(f32::from_f64).collect()
+    fn narrow(values: &[Self]) -> Cow<'_, [f32]> {
+        values.iter().map(|&value| f32::from_f64(value)).collect()
     }
 
     #[inline]

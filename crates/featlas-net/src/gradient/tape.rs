@@ -84,6 +84,22 @@ impl<T: Real> Tape<'_, T> {
         self.activations.iter().find(|(id, _)| *id == layer).map(|(_, values)| values.as_slice())
     }
 
+    /// [`Tape::backward`], for those who only read the gradient: its memory serves the next one.
+    pub fn read_backward<R>(
+        &self,
+        seeds: &Seeds<T>,
+        rule: ReluRule,
+        stop: LayerId,
+        read: impl FnOnce(&[T]) -> R,
+    ) -> R {
+        let gradient = self.backward(seeds, rule, stop);
+        let answer = read(&gradient);
+        if self.top != stop {
+            self.network.memory.values.give(gradient);
+        }
+        answer
+    }
+
     /// Carries `seeds` from the end of the tape down to `stop`: `(m, c, h, w)` of that layer's
     /// activation, or `(m, 3, px, px)` of the input for [`LayerId::INPUT`].
     ///

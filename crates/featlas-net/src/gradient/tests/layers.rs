@@ -73,6 +73,10 @@ fn max_pools_give_to_the_first_of_equal_maxima() {
         let (maxima, winners) = pool.max(&image, &Memory::default());
         let what = format!("pool {kernel}/{stride}, padding {padding}, of {}", input.h);
         assert_equal(&what, &maxima, &case["output"]);
+        // 32 bits take another way, to the same cells.
+        #[expect(clippy::cast_possible_truncation, reason = "halves")]
+        let narrow: Vec<f32> = image.iter().map(|&value| value as f32).collect();
+        assert_eq!(pool.max(&narrow, &Memory::default()).1, winners, "{what}");
         let gradient = values(2 * output.len(), 4, None);
         assert_equal(
             &what,
@@ -80,6 +84,17 @@ fn max_pools_give_to_the_first_of_equal_maxima() {
             &case["gradient"],
         );
     }
+}
+
+#[test]
+fn a_max_pool_in_32_bits_gives_to_the_first_that_is_not_a_number() {
+    let shape = |h, w| Shape { c: 1, h, w };
+    let pool = Pool { kernel: 2, stride: 2, padding: 0, input: shape(2, 6), output: shape(1, 3) };
+    let nan = f32::NAN;
+    let (maxima, winners) =
+        pool.max(&[1.0, 2.0, 3.0, nan, 5.0, 5.0, 2.0, 2.0, nan, 9.0, 4.0, 5.0], &Memory::default());
+    assert!(maxima[1].is_nan());
+    assert_eq!((maxima[0], maxima[2], winners), (2.0, 5.0, vec![1, 3, 4]));
 }
 
 #[test]
