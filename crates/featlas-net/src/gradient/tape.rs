@@ -85,6 +85,9 @@ impl<T: Real> Tape<'_, T> {
     }
 
     /// [`Tape::backward`], for those who only read the gradient: its memory serves the next one.
+    ///
+    /// # Panics
+    /// As [`Tape::backward`].
     pub fn read_backward<R>(
         &self,
         seeds: &Seeds<T>,
