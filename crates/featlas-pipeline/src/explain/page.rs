@@ -66,7 +66,8 @@ fn methods() -> Vec<(&'static str, Method)> {
     ]
 }
 
-/// Explains `images` by every method.
+/// Explains `images` by every method, one after the other: each holds the network for itself, and all of them together
+/// would take ten times its memory. So the images are read again for each, which costs little beside it.
 ///
 /// # Errors
 /// An image that cannot be read; the user asks to stop.
@@ -75,46 +76,55 @@ pub(crate) fn explained_images(
     images: &[PathBuf],
     progress: &dyn Progress,
 ) -> Result<Vec<ExplainedImage>, PipelineError> {
-    let methods: Vec<(&str, Explainer)> = methods()
-        .into_iter()
-        .map(|(caption, method)| {
-            Ok((caption, Explainer::new(model, &method, GradientPrecision::F32, BATCH)?))
-        })
-        .collect::<Result<_, PipelineError>>()?;
-    let network = Network::<f32>::new(model);
-    let mut all = Vec::with_capacity(images.len());
-    for some in images.chunks(BATCH) {
-        let sights = some
-            .iter()
-            .map(|path| {
-                let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                Ok(Sight { name, image: open_image(path)? })
-            })
-            .collect::<Result<Vec<_>, PipelineError>>()?;
-        let mut batch = Batch::new(sights.len(), model.preprocess().input_px());
-        for (i, sight) in sights.iter().enumerate() {
-            model.preprocess().write_input(&sight.image, batch.slot(i));
-        }
-        let classes =
-            saliency(&network, &batch, ClassChoice::Top, &SaliencyParams::default(), progress)?.classes;
-        let mut explained: Vec<ExplainedImage> = sights
-            .iter()
-            .zip(classes)
-            .map(|(sight, class)| ExplainedImage {
-                title: sight.name.clone(),
-                subtitle: class_words(model, class),
-                figures: vec![figure("The image", &sight.image)],
-            })
-            .collect();
-        for (caption, method) in &methods {
-            method.explain(model, &sights, &batch, progress, &mut |i, drawing| {
+    let mut all = titled_images(model, images, progress)?;
+    for (caption, method) in methods() {
+        let explainer = Explainer::new(model, &method, GradientPrecision::F32, BATCH)?;
+        for (images, explained) in images.chunks(BATCH).zip(all.chunks_mut(BATCH)) {
+            let (sights, batch) = read(model, images)?;
+            explainer.explain(model, &sights, &batch, progress, &mut |i, drawing| {
                 explained[i].figures.push(figure(caption, &drawing.glance));
                 Ok(())
             })?;
         }
-        all.extend(explained);
     }
     Ok(all)
+}
+
+/// Every image with its class, before anything is explained.
+fn titled_images(
+    model: &Model,
+    images: &[PathBuf],
+    progress: &dyn Progress,
+) -> Result<Vec<ExplainedImage>, PipelineError> {
+    let network = Network::<f32>::new(model);
+    let mut all = Vec::with_capacity(images.len());
+    for images in images.chunks(BATCH) {
+        let (sights, batch) = read(model, images)?;
+        let classes =
+            saliency(&network, &batch, ClassChoice::Top, &SaliencyParams::default(), progress)?.classes;
+        all.extend(sights.into_iter().zip(classes).map(|(sight, class)| ExplainedImage {
+            figures: vec![figure("The image", &sight.image)],
+            title: sight.name,
+            subtitle: class_words(model, class),
+        }));
+    }
+    Ok(all)
+}
+
+/// The images at `paths`, and what the network sees of them.
+fn read(model: &Model, paths: &[PathBuf]) -> Result<(Vec<Sight>, Batch), PipelineError> {
+    let sights = paths
+        .iter()
+        .map(|path| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            Ok(Sight { name, image: open_image(path)? })
+        })
+        .collect::<Result<Vec<_>, PipelineError>>()?;
+    let mut batch = Batch::new(sights.len(), model.preprocess().input_px());
+    for (i, sight) in sights.iter().enumerate() {
+        model.preprocess().write_input(&sight.image, batch.slot(i));
+    }
+    Ok((sights, batch))
 }
 
 fn figure(caption: &str, picture: &featlas_core::RgbImage) -> Figure {

@@ -19,7 +19,8 @@ pub(crate) struct EmbedArgs {
     /// Exaggeration of the attraction in the first iterations [default: 12]
     #[arg(long, value_name = "E")]
     pub(crate) exaggeration: Option<f32>,
-    /// Exaggeration in the others: above 1, islands stand farther apart, less true to scale [default: 1]
+    /// Exaggeration in the others, for the map of two dimensions: above 1, islands stand farther apart
+    /// [default: 1]
     #[arg(long, value_name = "E")]
     pub(crate) late_exaggeration: Option<f32>,
     /// 3: a map of three dimensions beside the one of two [default: 2]
